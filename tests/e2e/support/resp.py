@@ -218,15 +218,15 @@ def encode(*args: Argument) -> bytes:
     return b"".join(parts)
 
 
-class _Incomplete(Exception):
+class Incomplete(Exception):
     """The buffer ends inside a value."""
 
 
-def _parse(buffer: bytearray, start: int) -> tuple[Any, int]:
-    """The value at `start` and the offset behind it."""
+def parse(buffer: bytearray, start: int) -> tuple[Any, int]:
+    """The value at `start` and the offset behind it; raises Incomplete."""
     end = buffer.find(b"\r\n", start)
     if end < 0:
-        raise _Incomplete
+        raise Incomplete
     kind = buffer[start]
     line = bytes(buffer[start + 1 : end])
     position = end + 2
@@ -273,14 +273,14 @@ def _parse_resp3(buffer: bytearray, kind: int, line: bytes, position: int) -> tu
             return Error(_bytes_at(buffer, position, int(line))), position + int(line) + 2
         case "|":
             _, position = _items(buffer, position, 2 * int(line), list)
-            return _parse(buffer, position)
+            return parse(buffer, position)
     raise ProtocolError(f"no RESP type starts with {chr(kind)!r}: {line[:80]!r}")
 
 
 def _bytes_at(buffer: bytearray, position: int, length: int) -> bytes:
     end = position + length
     if len(buffer) < end + 2:
-        raise _Incomplete
+        raise Incomplete
     if buffer[end : end + 2] != b"\r\n":
         raise ProtocolError(f"a string of {length} bytes does not end in CR LF")
     return bytes(buffer[position:end])
@@ -289,7 +289,7 @@ def _bytes_at(buffer: bytearray, position: int, length: int) -> bytes:
 def _items(buffer: bytearray, position: int, count: int, kind: type) -> tuple[Any, int]:
     items = []
     for _ in range(count):
-        item, position = _parse(buffer, position)
+        item, position = parse(buffer, position)
         items.append(item)
     return kind(items), position
 
@@ -337,9 +337,9 @@ class RespClient:
         while True:
             if self._offset < len(self._buffer):
                 try:
-                    value, self._offset = _parse(self._buffer, self._offset)
+                    value, self._offset = parse(self._buffer, self._offset)
                     return value
-                except _Incomplete:
+                except Incomplete:
                     pass
             self._fill(deadline)
 
