@@ -2,8 +2,10 @@
 
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -23,6 +25,10 @@ namespace chorale {
 // The shortest text that reads back as the same double, in the form of Redis 7.2 and later:
 // "3", "0.1", "1e+21", "inf", "-inf", "nan".
 [[nodiscard]] std::string FormatDouble(double value);
+
+// The same without an allocation; the view is into `buffer`.
+constexpr size_t kDoubleTextSize = 32;
+[[nodiscard]] std::string_view FormatDouble(double value, std::span<char, kDoubleTextSize> buffer);
 
 // Up to 17 digits after the point, no exponent, no trailing zeros: the form of INCRBYFLOAT.
 [[nodiscard]] std::string FormatLongDouble(long double value);

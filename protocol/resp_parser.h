@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -46,14 +47,56 @@ class RespParser {
   size_t bytes_wanted() const { return bytes_wanted_; }
 
   // True between commands: nothing of the next one was read.
-  bool idle() const;
+  bool idle() const { return phase_ == Phase::kStart; }
 
   // Text for the client without the leading "-ERR ", in Redis's words, such as
-  // "Protocol error: invalid multibulk length".
+  // "Protocol error: invalid multibulk length". It may quote a byte of the stream, so a CR in it
+  // is the reply writer's to replace.
   std::string_view error() const { return error_; }
 
   // Gives back memory that a large command made the parser take; call it between commands.
   void Shrink();
+
+ private:
+  enum class Phase : uint8_t {
+    kStart,       // before the first byte of a command
+    kInline,      // in a line that did not begin with '*'
+    kCountLine,   // in "*<arguments>\r\n"
+    kLengthLine,  // in "$<bytes>\r\n"
+    kBody,        // in a bulk string of body_length_ bytes and the two bytes that end it
+    kFailed,
+  };
+
+  // Where an argument lies in the stream, as long as the stream may still move.
+  struct Span {
+    size_t offset;
+    size_t length;
+  };
+
+  Result ParseInline(std::string_view data, const ParserLimits& limits);
+  bool SplitInline(std::string_view line);
+  Result ParseMultibulk(std::string_view data, const ParserLimits& limits);
+  // Both read a header line whose first byte is at position_ and leave position_ after it.
+  Result ReadCountLine(std::string_view data, const ParserLimits& limits, int64_t* count);
+  Result ReadLengthLine(std::string_view data, const ParserLimits& limits);
+  Result ReadLine(std::string_view data, int64_t limit, const char* too_long,
+                  std::string_view* line);
+  bool TryReadShortHeader(std::string_view data, char type, int64_t* value);
+  Result FinishMultibulk(std::string_view data);
+  Result NeedMore(size_t wanted);
+  Result Fail(std::string_view text);
+
+  Phase phase_ = Phase::kStart;
+  size_t position_ = 0;         // the first byte that is not read yet
+  size_t scanned_ = 0;          // no line end lies between position_ and here
+  int64_t arguments_left_ = 0;  // arguments not yet complete, in an array
+  size_t body_length_ = 0;
+  std::vector<Span> spans_;  // the complete arguments of an array
+  std::vector<std::string_view> arguments_;
+  std::string unquoted_;  // what arguments of an inline command with quotes point into
+  size_t command_size_ = 0;
+  size_t bytes_wanted_ = 1;
+  std::string error_;
 };
 
 }  // namespace chorale
