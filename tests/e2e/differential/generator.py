@@ -1,0 +1,89 @@
+"""Random command sequences, the same ones for the same seed."""
+
+from __future__ import annotations
+
+import random
+
+from .forms import forms_of
+from .grammar import Arguments
+from .runner import Step
+from .values import KINDS, any_key, value
+
+LENGTH = 30
+# One command in so many gets an argument dropped, doubled or replaced.
+MUTATION_SHARE = 0.03
+# A mutation of these could block for ever, stop the server or allocate without limit.
+NEVER_MUTATED = {
+    b"BLPOP",
+    b"BRPOP",
+    b"BLMOVE",
+    b"BRPOPLPUSH",
+    b"BLMPOP",
+    b"BZPOPMIN",
+    b"BZPOPMAX",
+    b"BZMPOP",
+    b"WAIT",
+    b"CLIENT",
+    b"CONFIG",
+    b"SCRIPT",
+    b"COMMAND",
+    b"SETBIT",
+    b"SRANDMEMBER",
+    b"HRANDFIELD",
+    b"ZRANDMEMBER",
+    b"HELLO",
+    b"SPOP",
+    b"SCAN",
+}
+# Outside MULTI these would wait for ever.
+BLOCKS_FOREVER = (b"BLPOP", b"BZPOPMIN", b"BLMOVE")
+
+
+class Generator:
+    """Sequences of one family. Deterministic: family and seed decide everything."""
+
+    def __init__(self, family: str):
+        self.family = family
+        self.forms = forms_of(family)
+
+    def sequence(self, seed: int) -> list[Step]:
+        rng = random.Random(f"{self.family}/{seed}")
+        # Some sequences go one by one, some in long pipelines.
+        cut_share = rng.choice((1.0, 0.3, 0.1))
+        commands: list[Arguments] = []
+        in_transaction = False
+        while len(commands) < LENGTH:
+            args = self._command(rng)
+            if self.family in ("transactions", "everything"):
+                if not in_transaction and args[0] in BLOCKS_FOREVER and args[-1] == b"0":
+                    continue
+                if in_transaction and args[0] in (b"SPOP",):
+                    continue
+                in_transaction = {b"MULTI": True, b"EXEC": False, b"DISCARD": False}.get(
+                    args[0], in_transaction
+                )
+            commands.append(args)
+        return [Step(args, rng.random() < cut_share) for args in commands]
+
+    def _command(self, rng: random.Random) -> Arguments:
+        args = rng.choice(self.forms).expand(rng, KINDS)
+        if args[0] in NEVER_MUTATED or args[0].startswith(b"*") or rng.random() >= MUTATION_SHARE:
+            return args
+        return _mutated(args, rng)
+
+
+def _mutated(args: Arguments, rng: random.Random) -> Arguments:
+    words = list(args)
+    match rng.randrange(5):
+        case 0:
+            words = words[:-1] or words
+        case 1:
+            words.append(value(rng))
+        case 2:
+            words.insert(rng.randint(1, len(words)), any_key(rng))
+        case 3:
+            words[0] = words[0].lower()
+        case _ if len(words) > 1:
+            place = rng.randrange(1, len(words))
+            words[place] = words[place].swapcase()
+    return tuple(words)
