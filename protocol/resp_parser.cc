@@ -153,7 +153,8 @@ RespParser::Result RespParser::FinishMultibulk(std::string_view data) {
 
 // The usual header, whole in the buffer: a type byte, up to 18 digits, CR and one byte more. False
 // leaves everything to the slow path, which words the errors.
-bool RespParser::TryReadShortHeader(std::string_view data, char type, int64_t* value) {
+bool RespParser::TryReadShortHeader(std::string_view data, char type, int64_t limit,
+                                    int64_t* value) {
   const char* p = data.data() + position_;
   const char* const end = data.data() + data.size();
   if (end - p < 4 || *p != type) return false;
@@ -161,11 +162,11 @@ bool RespParser::TryReadShortHeader(std::string_view data, char type, int64_t* v
   const char* const digits = p;
   int64_t number = 0;
   while (p != end && static_cast<unsigned char>(*p - '0') <= 9) {
-    number = number * 10 + (*p - '0');
-    if (++p - digits > 18) return false;
+    if (p - digits == 18) return false;
+    number = number * 10 + (*p++ - '0');
   }
   const auto count = p - digits;
-  if (count == 0 || (*digits == '0' && count > 1)) return false;
+  if (count == 0 || count >= limit || (*digits == '0' && count > 1)) return false;
   if (end - p < 2 || *p != '\r') return false;
   *value = number;
   position_ = scanned_ = static_cast<size_t>(p + kLineEnd - data.data());
@@ -188,7 +189,7 @@ RespParser::Result RespParser::ReadLine(std::string_view data, int64_t limit, co
 
 RespParser::Result RespParser::ReadCountLine(std::string_view data, const ParserLimits& limits,
                                              int64_t* count) {
-  if (!TryReadShortHeader(data, '*', count)) {
+  if (!TryReadShortHeader(data, '*', limits.max_inline_length, count)) {
     std::string_view line;
     const Result result = ReadLine(data, limits.max_inline_length,
                                    "Protocol error: too big mbulk count string", &line);
@@ -206,7 +207,7 @@ RespParser::Result RespParser::ReadCountLine(std::string_view data, const Parser
 
 RespParser::Result RespParser::ReadLengthLine(std::string_view data, const ParserLimits& limits) {
   int64_t length = 0;
-  if (!TryReadShortHeader(data, '$', &length)) {
+  if (!TryReadShortHeader(data, '$', limits.max_inline_length, &length)) {
     std::string_view line;
     const Result result = ReadLine(data, limits.max_inline_length,
                                    "Protocol error: too big bulk count string", &line);

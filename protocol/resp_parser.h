@@ -81,7 +81,7 @@ class RespParser {
   Result ReadLengthLine(std::string_view data, const ParserLimits& limits);
   Result ReadLine(std::string_view data, int64_t limit, const char* too_long,
                   std::string_view* line);
-  bool TryReadShortHeader(std::string_view data, char type, int64_t* value);
+  bool TryReadShortHeader(std::string_view data, char type, int64_t limit, int64_t* value);
   Result FinishMultibulk(std::string_view data);
   Result NeedMore(size_t wanted);
   Result Fail(std::string_view text);

@@ -237,8 +237,9 @@ TEST(RespParserTest, LinesHaveALimit) {
 
 TEST(RespParserTest, LineLimitsHoldAtEveryCut) {
   const ParserLimits limits = {.max_inline_length = 5};
-  for (const char* stream : {"abcde\n", "abcdef\n", "abcdefg", "*00000\r\n", "*000000\r\n",
-                             "*1\r\n$0000\r\n", "*1\r\n$00000\r\n"}) {
+  for (const char* stream :
+       {"abcde\n", "abcdef\n", "abcdefg", "*00000\r\n", "*000000\r\n", "*1\r\n$0000\r\n",
+        "*1\r\n$00000\r\n", "*12345\r\n", "*1\r\n$12345\r\n"}) {
     EXPECT_EQ(ParseInPieces(stream, std::vector<size_t>{1}, limits), ParseWhole(stream, limits))
         << stream;
   }
