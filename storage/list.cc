@@ -1,0 +1,538 @@
+#include "storage/list.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstring>
+#include <limits>
+#include <new>
+#include <utility>
+
+#include "storage/encoding_limits.h"
+
+namespace chorale {
+
+// An entry is the element's length, its bytes and the length again, for walking backwards. A length
+// is one byte, or from 255 on a mark byte on the outer side of four bytes.
+struct List::Block {
+  Block* previous;
+  Block* next;
+  uint32_t capacity;
+  uint32_t begin;
+  uint32_t end;
+  uint32_t count;
+  char bytes[];
+
+  uint32_t used() const { return end - begin; }
+};
+
+namespace {
+
+constexpr unsigned char kLongMark = 255;
+constexpr uint32_t kLongLength = 5;
+constexpr uint32_t kBlockHeader = 32;
+constexpr uint32_t kBlockBytes = 8192 - kBlockHeader;
+constexpr uint32_t kFirstBlockBytes = 64 - kBlockHeader;
+
+uint32_t LengthSize(size_t length) { return length < kLongMark ? 1 : kLongLength; }
+
+uint32_t EntrySize(size_t length) { return static_cast<uint32_t>(length) + 2 * LengthSize(length); }
+
+uint32_t LoadLength(const char* place) {
+  uint32_t length;
+  std::memcpy(&length, place, sizeof(length));
+  return length;
+}
+
+std::string_view EntryAt(const char* entry) {
+  const auto first = static_cast<unsigned char>(*entry);
+  if (first != kLongMark) return {entry + 1, first};
+  return {entry + kLongLength, LoadLength(entry + 1)};
+}
+
+// The size of the entry that ends at `end`.
+uint32_t EntrySizeBefore(const char* end) {
+  const auto last = static_cast<unsigned char>(end[-1]);
+  return EntrySize(last != kLongMark ? last : LoadLength(end - kLongLength));
+}
+
+void WriteEntry(char* place, std::string_view element) {
+  const auto length = static_cast<uint32_t>(element.size());
+  if (length < kLongMark) {
+    *place++ = static_cast<char>(length);
+  } else {
+    *place++ = static_cast<char>(kLongMark);
+    std::memcpy(place, &length, sizeof(length));
+    place += sizeof(length);
+  }
+  if (length > 0) std::memcpy(place, element.data(), length);
+  place += length;
+  if (length >= kLongMark) {
+    std::memcpy(place, &length, sizeof(length));
+    place += sizeof(length);
+  }
+  *place = static_cast<char>(std::min<uint32_t>(length, kLongMark));
+}
+
+struct ListpackLimit {
+  size_t bytes;
+  size_t count;
+};
+
+ListpackLimit CurrentLimit() {
+  const int64_t limit = g_encoding_limits.list_max_listpack_size.load(std::memory_order_relaxed);
+  if (limit >= 0) return {8192, std::max<size_t>(1, static_cast<size_t>(limit))};
+  return {size_t{2048} << std::min<int64_t>(-limit, 5), std::numeric_limits<size_t>::max()};
+}
+
+// What a listpack takes beyond its entries.
+constexpr size_t kListpackOverhead = 7;
+
+}  // namespace
+
+List::List(List&& other) noexcept
+    : head_(std::exchange(other.head_, nullptr)),
+      tail_(std::exchange(other.tail_, nullptr)),
+      size_(std::exchange(other.size_, 0)),
+      bytes_(std::exchange(other.bytes_, 0)),
+      allocated_(std::exchange(other.allocated_, 0)),
+      quicklist_(std::exchange(other.quicklist_, false)) {}
+
+List& List::operator=(List&& other) noexcept {
+  std::swap(head_, other.head_);
+  std::swap(tail_, other.tail_);
+  std::swap(size_, other.size_);
+  std::swap(bytes_, other.bytes_);
+  std::swap(allocated_, other.allocated_);
+  std::swap(quicklist_, other.quicklist_);
+  return *this;
+}
+
+List::~List() { Clear(); }
+
+List List::Clone() const {
+  List clone;
+  ForEach(0, size_, [&](std::string_view element) { clone.PushBack(element); });
+  clone.quicklist_ = quicklist_;
+  return clone;
+}
+
+void List::Clear() {
+  while (head_ != nullptr) Free(head_);
+  size_ = bytes_ = 0;
+}
+
+// Blocks.
+
+List::Block* List::NewBlock(size_t capacity, Block* previous, Block* next) {
+  static_assert(offsetof(Block, bytes) == kBlockHeader);
+  auto* block = static_cast<Block*>(::operator new(kBlockHeader + capacity));
+  block->previous = previous;
+  block->next = next;
+  block->capacity = static_cast<uint32_t>(capacity);
+  block->begin = block->end = block->count = 0;
+  allocated_ += kBlockHeader + capacity;
+  Link(block);
+  return block;
+}
+
+void List::Link(Block* block) {
+  (block->previous == nullptr ? head_ : block->previous->next) = block;
+  (block->next == nullptr ? tail_ : block->next->previous) = block;
+}
+
+void List::Unlink(Block* block) {
+  (block->previous == nullptr ? head_ : block->previous->next) = block->next;
+  (block->next == nullptr ? tail_ : block->next->previous) = block->previous;
+}
+
+void List::Free(Block* block) {
+  Unlink(block);
+  allocated_ -= kBlockHeader + block->capacity;
+  ::operator delete(block);
+}
+
+List::Block* List::Regrow(Block* block, size_t capacity, size_t begin) {
+  Block* grown = NewBlock(capacity, block->previous, block->next);
+  grown->begin = static_cast<uint32_t>(begin);
+  grown->end = grown->begin + block->used();
+  grown->count = block->count;
+  std::memcpy(grown->bytes + grown->begin, block->bytes + block->begin, block->used());
+  allocated_ -= kBlockHeader + block->capacity;
+  ::operator delete(block);
+  return grown;
+}
+
+void List::SlideTo(Block* block, uint32_t begin) {
+  const uint32_t used = block->used();
+  std::memmove(block->bytes + begin, block->bytes + block->begin, used);
+  block->begin = begin;
+  block->end = begin + used;
+}
+
+uint32_t List::GrownCapacity(const Block* block, uint32_t need) {
+  const uint32_t least = std::max(block->capacity + block->capacity / 2, block->used() + need);
+  return std::min((least + 15) & ~uint32_t{15}, kBlockBytes);
+}
+
+List::Block* List::RoomAtFront(uint32_t need) {
+  Block* block = head_;
+  if (block == nullptr) {
+    block = NewBlock(std::max(need, kFirstBlockBytes), nullptr, nullptr);
+    block->begin = block->end = block->capacity;
+    return block;
+  }
+  if (block->begin >= need) return block;
+  const uint32_t used = block->used();
+  if (used + need <= block->capacity && used <= block->capacity / 2) {
+    SlideTo(block, need + (block->capacity - used - need) / 4 * 3);
+    return block;
+  }
+  if (used + need <= kBlockBytes && block->capacity < kBlockBytes) {
+    const uint32_t capacity = GrownCapacity(block, need);
+    return Regrow(block, capacity, capacity - used);
+  }
+  block = NewBlock(std::max(need, kBlockBytes), nullptr, head_);
+  block->begin = block->end = block->capacity;
+  return block;
+}
+
+List::Block* List::RoomAtBack(uint32_t need) {
+  Block* block = tail_;
+  if (block == nullptr) return NewBlock(std::max(need, kFirstBlockBytes), nullptr, nullptr);
+  if (block->capacity - block->end >= need) return block;
+  const uint32_t used = block->used();
+  if (used + need <= block->capacity && used <= block->capacity / 2) {
+    SlideTo(block, (block->capacity - used - need) / 4);
+    return block;
+  }
+  if (used + need <= kBlockBytes && block->capacity < kBlockBytes) {
+    return Regrow(block, GrownCapacity(block, need), 0);
+  }
+  return NewBlock(std::max(need, kBlockBytes), tail_, nullptr);
+}
+
+// The two ends.
+
+void List::PushFront(std::string_view element) {
+  const uint32_t need = EntrySize(element.size());
+  Block* block = RoomAtFront(need);
+  block->begin -= need;
+  WriteEntry(block->bytes + block->begin, element);
+  Added(block, need);
+}
+
+void List::PushBack(std::string_view element) {
+  const uint32_t need = EntrySize(element.size());
+  Block* block = RoomAtBack(need);
+  WriteEntry(block->bytes + block->end, element);
+  block->end += need;
+  Added(block, need);
+}
+
+void List::Added(Block* block, uint32_t bytes) {
+  ++block->count;
+  ++size_;
+  bytes_ += bytes;
+  if (quicklist_) return;
+  const ListpackLimit limit = CurrentLimit();
+  quicklist_ = size_ > limit.count || kListpackOverhead + bytes_ > limit.bytes;
+}
+
+void List::Shrunk() {
+  if (!quicklist_ || head_ != tail_) return;
+  // At half of the limit, so that a list near it does not change to and fro.
+  const ListpackLimit limit = CurrentLimit();
+  quicklist_ = size_ > limit.count / 2 || kListpackOverhead + bytes_ > limit.bytes / 2;
+}
+
+std::string_view List::Front() const { return EntryAt(head_->bytes + head_->begin); }
+
+std::string_view List::Back() const {
+  const char* end = tail_->bytes + tail_->end;
+  return EntryAt(end - EntrySizeBefore(end));
+}
+
+void List::PopFront() {
+  DropFront(1);
+  Shrunk();
+}
+
+void List::PopBack() {
+  DropBack(1);
+  Shrunk();
+}
+
+void List::DropFront(size_t count) {
+  size_ -= count;
+  while (count > 0 && head_->count <= count) {
+    count -= head_->count;
+    bytes_ -= head_->used();
+    Free(head_);
+  }
+  for (; count > 0; --count) {
+    const uint32_t size = EntrySize(EntryAt(head_->bytes + head_->begin).size());
+    head_->begin += size;
+    --head_->count;
+    bytes_ -= size;
+  }
+}
+
+void List::DropBack(size_t count) {
+  size_ -= count;
+  while (count > 0 && tail_->count <= count) {
+    count -= tail_->count;
+    bytes_ -= tail_->used();
+    Free(tail_);
+  }
+  for (; count > 0; --count) {
+    const uint32_t size = EntrySizeBefore(tail_->bytes + tail_->end);
+    tail_->end -= size;
+    --tail_->count;
+    bytes_ -= size;
+  }
+}
+
+void List::Trim(size_t begin, size_t end) {
+  if (begin >= end) {
+    Clear();
+  } else {
+    DropBack(size_ - end);
+    DropFront(begin);
+  }
+  Shrunk();
+}
+
+// Walking.
+
+List::Position List::Locate(size_t index) const {
+  if (index < size_ / 2) {
+    Block* block = head_;
+    for (; index >= block->count; block = block->next) index -= block->count;
+    uint32_t offset = block->begin;
+    for (; index > 0; --index) offset += EntrySize(EntryAt(block->bytes + offset).size());
+    return {block, offset};
+  }
+  size_t from_back = size_ - index;  // At least 1.
+  Block* block = tail_;
+  for (; from_back > block->count; block = block->previous) from_back -= block->count;
+  uint32_t offset = block->end;
+  for (; from_back > 0; --from_back) offset -= EntrySizeBefore(block->bytes + offset);
+  return {block, offset};
+}
+
+std::string_view List::At(size_t index) const {
+  const Position at = Locate(index);
+  return EntryAt(at.block->bytes + at.offset);
+}
+
+void List::ForEach(size_t begin, size_t end, Visitor visit) const {
+  if (begin >= end) return;
+  Position at = Locate(begin);
+  for (size_t left = end - begin; left > 0; --left) {
+    if (at.offset == at.block->end) at = {at.block->next, at.block->next->begin};
+    const std::string_view element = EntryAt(at.block->bytes + at.offset);
+    at.offset += EntrySize(element.size());
+    visit(element);
+  }
+}
+
+void List::Search(std::string_view element, bool from_back, size_t max_length,
+                  IndexVisitor visit) const {
+  const size_t length = std::min(max_length, size_);
+  if (length == 0) return;
+  Block* block = from_back ? tail_ : head_;
+  uint32_t offset = from_back ? block->end : block->begin;
+  for (size_t steps = 0; steps < length; ++steps) {
+    if (from_back) {
+      if (offset == block->begin) {
+        block = block->previous;
+        offset = block->end;
+      }
+      offset -= EntrySizeBefore(block->bytes + offset);
+    } else if (offset == block->end) {
+      block = block->next;
+      offset = block->begin;
+    }
+    const std::string_view found = EntryAt(block->bytes + offset);
+    if (!from_back) offset += EntrySize(found.size());
+    if (found == element && !visit(from_back ? size_ - 1 - steps : steps)) return;
+  }
+}
+
+List::Position List::Find(std::string_view element) const {
+  for (Block* block = head_; block != nullptr; block = block->next) {
+    for (uint32_t offset = block->begin; offset != block->end;) {
+      const std::string_view found = EntryAt(block->bytes + offset);
+      if (found == element) return {block, offset};
+      offset += EntrySize(found.size());
+    }
+  }
+  return {nullptr, 0};
+}
+
+// Changes in the middle.
+
+void List::Set(size_t index, std::string_view element) {
+  const Position at = Locate(index);
+  if (EntryAt(at.block->bytes + at.offset).size() == element.size()) {
+    return WriteEntry(at.block->bytes + at.offset, element);
+  }
+  Position place = EraseEntry(at);
+  if (place.block->count == 0) {
+    // A block that held one element was made to its measure.
+    const uint32_t capacity = std::max(EntrySize(element.size()), kFirstBlockBytes);
+    Block* fresh = NewBlock(capacity, place.block, place.block->next);
+    Free(place.block);
+    place = {fresh, fresh->begin};
+  }
+  InsertAt(place, element);
+}
+
+bool List::InsertBefore(std::string_view pivot, std::string_view element) {
+  const Position at = Find(pivot);
+  if (at.block == nullptr) return false;
+  InsertAt(at, element);
+  return true;
+}
+
+bool List::InsertAfter(std::string_view pivot, std::string_view element) {
+  const Position at = Find(pivot);
+  if (at.block == nullptr) return false;
+  InsertAt({at.block, at.offset + EntrySize(pivot.size())}, element);
+  return true;
+}
+
+void List::InsertAt(Position at, std::string_view element) {
+  const uint32_t need = EntrySize(element.size());
+  auto [block, offset] = at;
+  if (block->used() + need > std::max(block->capacity, kBlockBytes)) {
+    return InsertBeside(at, element);
+  }
+  if (block->used() + need > block->capacity) {
+    const uint32_t relative = offset - block->begin;
+    block = Regrow(block, GrownCapacity(block, need), 0);
+    offset = relative;
+  }
+  if (block->capacity - block->end < need) {
+    offset -= block->begin;
+    SlideTo(block, 0);
+  }
+  char* place = block->bytes + offset;
+  std::memmove(place + need, place, block->end - offset);
+  block->end += need;
+  WriteEntry(place, element);
+  Added(block, need);
+}
+
+void List::InsertBeside(Position at, std::string_view element) {
+  const uint32_t need = EntrySize(element.size());
+  auto [block, offset] = at;
+  const auto has_room = [need](const Block* b) {
+    return b != nullptr && b->used() + need <= kBlockBytes;
+  };
+  if (offset != block->begin && offset != block->end) {
+    Split(at);
+    if (has_room(block)) return InsertAt({block, block->end}, element);
+  }
+  const bool behind = offset != block->begin;
+  Block* neighbour = behind ? block->next : block->previous;
+  if (has_room(neighbour)) {
+    return InsertAt({neighbour, behind ? neighbour->begin : neighbour->end}, element);
+  }
+  const uint32_t capacity = std::max(need, kBlockBytes);
+  Block* fresh =
+      behind ? NewBlock(capacity, block, block->next) : NewBlock(capacity, block->previous, block);
+  InsertAt({fresh, fresh->begin}, element);
+}
+
+void List::Split(Position at) {
+  auto [block, offset] = at;
+  const uint32_t moved = block->end - offset;
+  Block* upper = NewBlock(std::max(moved, kBlockBytes), block, block->next);
+  std::memcpy(upper->bytes, block->bytes + offset, moved);
+  upper->end = moved;
+  for (uint32_t i = 0; i != moved; i += EntrySize(EntryAt(upper->bytes + i).size())) {
+    ++upper->count;
+  }
+  block->end = offset;
+  block->count -= upper->count;
+}
+
+List::Position List::EraseEntry(Position at) {
+  auto [block, offset] = at;
+  const uint32_t size = EntrySize(EntryAt(block->bytes + offset).size());
+  --block->count;
+  --size_;
+  bytes_ -= size;
+  const uint32_t before = offset - block->begin;
+  const uint32_t after = block->end - offset - size;
+  if (before < after) {
+    std::memmove(block->bytes + block->begin + size, block->bytes + block->begin, before);
+    block->begin += size;
+    return {block, offset + size};
+  }
+  std::memmove(block->bytes + offset, block->bytes + offset + size, after);
+  block->end -= size;
+  return at;
+}
+
+void List::Tidy(Block* block) {
+  if (block->count == 0) return Free(block);
+  Block* previous = block->previous;
+  if (previous == nullptr || previous->used() + block->used() > kBlockBytes / 2 ||
+      previous->used() + block->used() > previous->capacity) {
+    return;
+  }
+  if (previous->capacity - previous->end < block->used()) SlideTo(previous, 0);
+  std::memcpy(previous->bytes + previous->end, block->bytes + block->begin, block->used());
+  previous->end += block->used();
+  previous->count += block->count;
+  Free(block);
+}
+
+size_t List::Remove(int64_t count, std::string_view element) {
+  const uint64_t limit = count == 0  ? std::numeric_limits<uint64_t>::max()
+                         : count < 0 ? uint64_t{0} - static_cast<uint64_t>(count)
+                                     : static_cast<uint64_t>(count);
+  size_t removed = 0;
+  for (Block* block = count < 0 ? tail_ : head_; block != nullptr && removed < limit;) {
+    Block* neighbour = count < 0 ? block->previous : block->next;
+    const size_t here = count < 0 ? RemoveFromBack(block, limit - removed, element)
+                                  : RemoveFromFront(block, limit - removed, element);
+    removed += here;
+    if (here > 0) Tidy(block);
+    block = neighbour;
+  }
+  Shrunk();
+  return removed;
+}
+
+size_t List::RemoveFromFront(Block* block, size_t limit, std::string_view element) {
+  size_t removed = 0;
+  for (uint32_t offset = block->begin; offset != block->end && removed < limit;) {
+    const std::string_view found = EntryAt(block->bytes + offset);
+    if (found == element) {
+      offset = EraseEntry({block, offset}).offset;
+      ++removed;
+    } else {
+      offset += EntrySize(found.size());
+    }
+  }
+  return removed;
+}
+
+size_t List::RemoveFromBack(Block* block, size_t limit, std::string_view element) {
+  size_t removed = 0;
+  for (uint32_t offset = block->end; offset != block->begin && removed < limit;) {
+    const uint32_t start = offset - EntrySizeBefore(block->bytes + offset);
+    if (EntryAt(block->bytes + start) == element) {
+      offset = EraseEntry({block, start}).offset;
+      ++removed;
+    } else {
+      offset = start;
+    }
+  }
+  return removed;
+}
+
+}  // namespace chorale
