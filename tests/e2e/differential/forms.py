@@ -231,28 +231,43 @@ MULTI
 MULTI
 EXEC
 EXEC
-EXEC
 DISCARD
 WATCH {k}+
 UNWATCH
 INCR {s}
 SET {s} {v}
 LPUSH {l} {m}
-BLPOP {l} 0
-BZPOPMIN {z} 0
-BLMOVE {l} {l} LEFT RIGHT 0
+BLPOP {l} 0.3
+BZPOPMIN {z} 0.3
+BLMOVE {l} {l} LEFT RIGHT 0.3
 HSET {h} {f} {v}
 SADD {t} {m}
 ZADD {z} {score} {m}
 GET {k}
-BOGUS {k}
-GET
 EXPIRE {k} {ttl}
 DEL {k}
 SELECT {db}
 SMEMBERS {t}
 HGETALL {h}
 PING
+"""
+
+_SCRIPTS = """
+EVAL {script} 2 {k} {k} {v} {v}
+EVAL {script} 2 {k} {k} {v} {v}
+EVAL {script} 2 {k} {k} {v} {v}
+EVAL {script} {nk} {k} {k} {v} {v}
+EVAL_RO {script} 2 {k} {k} {v} {v}
+EVALSHA {digest} 2 {k} {k} {v} {v}
+EVALSHA {upper_digest} 2 {k} {k} {v} {v}
+EVALSHA_RO {digest} 2 {k} {k} {v} {v}
+SCRIPT LOAD {script}
+SCRIPT EXISTS {digest}+
+SCRIPT FLUSH [SYNC|ASYNC|BOGUS]
+SCRIPT KILL
+MULTI
+EXEC
+GET {s}
 """
 
 _CONNECTION = """
@@ -308,6 +323,89 @@ LOLWUT-NOT {k}
 DEBUG
 """
 
+# Families of several clients at once, see crowd.py. Here nothing depends on chance.
+_BLOCKING = """
+BLPOP {bl} {bl} 0
+BLPOP {bl} 0
+BRPOP {bl} {bl} 0
+BLMOVE {bl} {bl} (LEFT|RIGHT) (LEFT|RIGHT) 0
+BRPOPLPUSH {bl} {bl} 0
+BLMPOP 0 2 {bl} {bl} (LEFT|RIGHT) [COUNT 2]
+BZPOPMIN {bz} {bz} 0
+BZPOPMAX {bz} 0
+BZMPOP 0 2 {bz} {bz} (MIN|MAX) [COUNT 2]
+LPUSH {bl} {m}
+RPUSH {bl} {m} {m} {m}
+RPUSH {bl} {m}
+RPUSHX {bl} {m}
+LMOVE {bl} {bl} LEFT RIGHT
+RPOPLPUSH {bl} {bl}
+ZADD {bz} 1 {m}
+ZADD {bz} 1 {m} 2 {m} 3 {m}
+ZINCRBY {bz} 5 {m}
+ZUNIONSTORE {bz} 2 {bz} {bz}
+ZRANGESTORE {bz} {bz} 0 -1
+SORT {bl} ALPHA STORE {bl}
+RENAME {bk} {bk}
+COPY {bk} {bk} REPLACE
+DEL {bk}
+SET {bk} x
+SADD {bk} x
+EVAL {push_script} 2 {bl} {bz}
+MULTI
+EXEC
+EXEC
+DISCARD
+WATCH {bk}
+LPOP {bl}
+LLEN {bl}
+MOVE {bk} 1
+SWAPDB 0 1
+FLUSHALL
+SELECT (0|0|1)
+"""
+
+_PUBSUB = """
+SUBSCRIBE {channel}+
+SUBSCRIBE {channel} {channel} {channel}
+UNSUBSCRIBE {channel}+
+UNSUBSCRIBE
+PSUBSCRIBE {pattern}+
+PUNSUBSCRIBE {pattern}
+PUNSUBSCRIBE
+SSUBSCRIBE {channel}+
+SUNSUBSCRIBE {channel}
+SUNSUBSCRIBE
+PUBLISH {channel} {v}
+PUBLISH {channel} {v}
+PUBLISH {channel} {v}
+SPUBLISH {channel} {v}
+SPUBLISH {channel} {v}
+PUBSUB CHANNELS [{pattern}]
+PUBSUB NUMSUB {channel} {channel}
+PUBSUB NUMPAT
+PUBSUB SHARDCHANNELS [{pattern}]
+PUBSUB SHARDNUMSUB {channel} {channel}
+EVAL {publish_script} 0 {channel} {v}
+GET {channel}
+PING
+PING {v}
+SUBSCRIBE
+PUBLISH {channel}
+RESET
+ECHO {v}
+"""
+
+_OPENING = """
+SET {s} {v}
+SET s0 {v}
+RPUSH {l} {m} {m} {m} {m}
+HSET {h} {f} {v} {f} {v} {f} {v}
+SADD {t} {m} {m} {m}
+ZADD {z} {score} {m} {score} {m} {score} {m}
+EXPIRE {k} 5000
+"""
+
 FAMILIES: dict[str, tuple[str, ...]] = {
     "strings": (_STRINGS,),
     "bits": (_BITS,),
@@ -318,6 +416,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "lexicographic": (_LEXICOGRAPHIC,),
     "keys": (_KEYS, _FILL, _FILL),
     "transactions": (_TRANSACTIONS, _FILL),
+    "scripts": (_SCRIPTS,),
     "connection": (_CONNECTION,),
     "everything": (
         _STRINGS,
@@ -335,10 +434,14 @@ FAMILIES: dict[str, tuple[str, ...]] = {
 }
 
 
+_OTHERS: dict[str, tuple[str, ...]] = {
+    "opening": (_OPENING,),
+    "blocking": (_BLOCKING,),
+    "pubsub": (_PUBSUB,),
+}
+
+
 def forms_of(family: str) -> list[Form]:
-    return [
-        Form(line)
-        for text in FAMILIES[family]
-        for line in text.strip().splitlines()
-        if line.strip()
-    ]
+    """The forms of a family, of a crowd, or of the "opening" of every sequence."""
+    texts = FAMILIES.get(family) or _OTHERS[family]
+    return [Form(line) for text in texts for line in text.strip().splitlines()]

@@ -23,6 +23,10 @@ NEVER_MUTATED = {
     b"BZPOPMAX",
     b"BZMPOP",
     b"WAIT",
+    b"MULTI",
+    b"EXEC",
+    b"DISCARD",
+    b"RESET",
     b"CLIENT",
     b"CONFIG",
     b"SCRIPT",
@@ -35,8 +39,11 @@ NEVER_MUTATED = {
     b"SPOP",
     b"SCAN",
 }
-# Outside MULTI these would wait for ever.
-BLOCKS_FOREVER = (b"BLPOP", b"BZPOPMIN", b"BLMOVE")
+# A timeout that only transactions use: inside MULTI nothing may wait, outside it takes too long.
+WAITS_OUTSIDE_MULTI = b"0.3"
+TRANSACTION_STATE = {b"MULTI": True, b"EXEC": False, b"DISCARD": False, b"RESET": False}
+# How often a sequence starts with each of the forms that put something into the keys.
+OPENING_SHARE = 0.6
 
 
 class Generator:
@@ -45,23 +52,21 @@ class Generator:
     def __init__(self, family: str):
         self.family = family
         self.forms = forms_of(family)
+        self.opening = forms_of("opening")
 
     def sequence(self, seed: int) -> list[Step]:
         rng = random.Random(f"{self.family}/{seed}")
         # Some sequences go one by one, some in long pipelines.
         cut_share = rng.choice((1.0, 0.3, 0.1))
-        commands: list[Arguments] = []
+        commands = [
+            form.expand(rng, KINDS) for form in self.opening if rng.random() < OPENING_SHARE
+        ]
         in_transaction = False
         while len(commands) < LENGTH:
             args = self._command(rng)
-            if self.family in ("transactions", "everything"):
-                if not in_transaction and args[0] in BLOCKS_FOREVER and args[-1] == b"0":
-                    continue
-                if in_transaction and args[0] in (b"SPOP",):
-                    continue
-                in_transaction = {b"MULTI": True, b"EXEC": False, b"DISCARD": False}.get(
-                    args[0], in_transaction
-                )
+            if not _fits(args, in_transaction, rng):
+                continue
+            in_transaction = TRANSACTION_STATE.get(args[0], in_transaction)
             commands.append(args)
         return [Step(args, rng.random() < cut_share) for args in commands]
 
@@ -87,3 +92,15 @@ def _mutated(args: Arguments, rng: random.Random) -> Arguments:
             place = rng.randrange(1, len(words))
             words[place] = words[place].swapcase()
     return tuple(words)
+
+
+def _fits(args: Arguments, in_transaction: bool, rng: random.Random) -> bool:
+    """Keeps most commands where they mean something: no EXEC without MULTI but now and then."""
+    name = args[0]
+    if name == b"SPOP":
+        return not in_transaction
+    if args[-1] == WAITS_OUTSIDE_MULTI:
+        return in_transaction
+    if name in TRANSACTION_STATE and name != b"RESET":
+        return in_transaction != TRANSACTION_STATE[name] or rng.random() < 0.1
+    return True

@@ -17,7 +17,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from support.resp import Error, RespClient, Simple, encode
+from support.resp import Error, Null, RespClient, Simple, encode
 from support.server import Server
 
 from .compare import DRAWN, command_name, same_reply
@@ -25,6 +25,8 @@ from .grammar import Arguments
 from .state import read_state, state_difference
 
 ALONE = DRAWN | {b"SPOP", b"*SCAN", b"*SSCAN", b"*HSCAN", b"*ZSCAN", b"*EXPIRED", b"DBSIZE"}
+# A command that waits longer than this for its reply has none.
+REPLY_SECONDS = 3.0
 PAST = {b"0", b"-1", b"1"}
 
 
@@ -43,7 +45,7 @@ class Step:
 class Mismatch:
     """The step that differed (None: the final state) and both answers in words."""
 
-    step: Step | None
+    step: Any
     expected: str
     actual: str
 
@@ -76,10 +78,20 @@ class Pair:
         for control in self.controls:
             control.close()
 
-    def run(self, steps: list[Step], protocol: int, seed: int) -> Mismatch | None:
+    def reset(self) -> None:
         for control in self.controls:
-            control.ok("FLUSHALL")
-        sessions = tuple(server.connect(protocol) for server in self.servers)
+            control.pipeline([("FLUSHALL",), ("SCRIPT", "FLUSH")])
+
+    def difference(self) -> Mismatch | None:
+        """Whether the two servers hold different data."""
+        text = state_difference(*(read_state(control) for control in self.controls))
+        return Mismatch(None, text, "") if text else None
+
+    def run(self, steps: list[Step], protocol: int, seed: int) -> Mismatch | None:
+        self.reset()
+        sessions = tuple(
+            server.connect(protocol, deadline=REPLY_SECONDS) for server in self.servers
+        )
         try:
             mismatch = _Run(sessions, random.Random(seed)).steps(steps)
         except _NotComparable:
@@ -87,10 +99,7 @@ class Pair:
         finally:
             for session in sessions:
                 session.close()
-        if mismatch:
-            return mismatch
-        difference = state_difference(*(read_state(control) for control in self.controls))
-        return Mismatch(None, difference, "") if difference else None
+        return mismatch or self.difference()
 
 
 class _NotComparable(Exception):
@@ -132,7 +141,7 @@ class _Run:
         for start, end in zip([0, *cuts], [*cuts, len(data)], strict=True):
             for session in self.sessions:
                 session.send_raw(data[start:end])
-        replies = [[session.read_reply() for _ in commands] for session in self.sessions]
+        replies = [_read_all(session, len(commands)) for session in self.sessions]
         return list(zip(*replies, strict=True))
 
     def _batch(self, batch: list[Step]) -> Mismatch | None:
@@ -200,7 +209,7 @@ class _Run:
 
     def _align_popped(self, step: Step, expected: Any, actual: Any) -> Mismatch | None:
         """Gives back what the server under test popped and takes what the reference popped."""
-        if isinstance(expected, Error) or not expected:
+        if isinstance(expected, (Error, Null)):
             return None
         key, tested = step.args[1], self.sessions[1]
         taken, given = (
@@ -213,7 +222,7 @@ class _Run:
         return Mismatch(step, repr(expected), f"{actual!r}, and its set did not agree with that")
 
     def _drawn_from_key(self, step: Step, drawn: Any) -> Mismatch | None:
-        if not drawn:
+        if isinstance(drawn, Null) or drawn == []:
             return None
         members = self._possible_draws(step.args)
         chosen = drawn if isinstance(drawn, list) else [drawn]
@@ -242,6 +251,17 @@ class _Run:
         if expected == actual:
             return None
         return Mismatch(step, repr(expected), repr(actual))
+
+
+def _read_all(session: RespClient, count: int) -> list[Any]:
+    """As many replies; where the server falls silent or hangs up, that is the last one."""
+    replies: list[Any] = []
+    try:
+        while len(replies) < count:
+            replies.append(session.read_reply())
+    except (TimeoutError, ConnectionError) as failure:
+        replies += [failure] * (count - len(replies))
+    return replies
 
 
 def _may_expire_at_once(args: Arguments) -> bool:

@@ -10,6 +10,7 @@ import os
 
 import pytest
 
+from .crowd import CrowdStep, crowd_sequence, fewest, run_blocking, run_pubsub
 from .forms import FAMILIES
 from .generator import Generator
 from .runner import Mismatch, Pair, Step, minimal
@@ -17,6 +18,7 @@ from .runner import Mismatch, Pair, Step, minimal
 SEQUENCES = int(os.environ.get("CHORALE_DIFFERENTIAL_SEQUENCES", "120"))
 FIRST_SEED = int(os.environ.get("CHORALE_DIFFERENTIAL_SEED", "0"))
 REPORTED = 8
+CROWDS = {"blocking": run_blocking, "pubsub": run_pubsub}
 
 
 @pytest.mark.parametrize("protocol", [2, 3])
@@ -38,7 +40,26 @@ def test_random_commands_are_answered_as_redis_answers_them(
     assert not reports, "\n\n".join(reports.values())
 
 
-def _report(seed: int, steps: list[Step], mismatch: Mismatch) -> str:
+@pytest.mark.parametrize("protocol", [2, 3])
+@pytest.mark.parametrize("family", CROWDS)
+def test_clients_at_once_are_answered_as_redis_answers_them(
+    pair: Pair, family: str, protocol: int
+) -> None:
+    run = CROWDS[family]
+    reports: dict[str, str] = {}
+    for seed in range(FIRST_SEED, FIRST_SEED + max(1, SEQUENCES // 2)):
+        steps = crowd_sequence(family, seed)
+        mismatch = run(pair, steps, protocol)
+        if mismatch is None:
+            continue
+        steps, mismatch = fewest(run, pair, steps, mismatch, protocol)
+        reports.setdefault(mismatch.topic, _report(seed, steps, mismatch))
+        if len(reports) == REPORTED:
+            break
+    assert not reports, "\n\n".join(reports.values())
+
+
+def _report(seed: int, steps: list[Step] | list[CrowdStep], mismatch: Mismatch) -> str:
     lines = [f"seed {seed}:", *(f"    {step}" for step in steps)]
     if mismatch.step:
         lines.append(f"  at {mismatch.step}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 
 from .grammar import Kinds
+from .scripts import DIGESTS, SCRIPTS
 
 TYPE_LETTERS = "slhtz"
 KEYS_PER_TYPE = 2
@@ -172,5 +173,19 @@ KINDS: Kinds = {
     "weight": _usually(lambda rng: rng.choice((b"1", b"2", b"-1", b"0.5", b"0")), b"inf", b"abc"),
     "block": _usually(lambda rng: b"0.01", b"-1", b"abc", b"inf", b"1e100", edge_share=0.15),
     "bitfield_type": _choice(b"u8", b"i5", b"u1", b"i64", b"u63", b"u64", b"i0", b"x8"),
+    "script": _choice(*SCRIPTS),
+    "digest": _choice(*DIGESTS, b"0" * 40, b"abc"),
+    "upper_digest": lambda rng: rng.choice(DIGESTS).upper(),
+    "bl": _choice(b"l0", b"l0", b"l1", b"l2"),
+    "bz": _choice(b"z0", b"z0", b"z1"),
+    "bk": _choice(b"l0", b"l1", b"l2", b"z0", b"z1"),
+    "push_script": _choice(
+        b"redis.call('RPUSH', KEYS[1], 'a', 'b') return redis.call('LLEN', KEYS[1])",
+        b"redis.call('RPUSH', KEYS[1], 'a') redis.call('DEL', KEYS[1]) return 1",
+        b"redis.call('ZADD', KEYS[2], 1, 'a') redis.call('RPUSH', KEYS[1], 'a') return 1",
+    ),
+    "channel": _choice(b"c0", b"c1", b"news.a", b""),
+    "pattern": _choice(b"c*", b"c?", b"*", b"news.[ab]", b"c0", b"[", b""),
+    "publish_script": _choice(b"return redis.call('PUBLISH', ARGV[1], ARGV[2])"),
     "text": _choice(b"hello", b"", b"\r\n", b"a b"),
 }
