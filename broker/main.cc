@@ -1,1 +1,123 @@
-int main() { return 0; }
+// chorale-server: reads the options, starts the broker, stops it on SIGTERM and SIGINT.
+
+#include <fmt/format.h>
+#include <pthread.h>
+#include <signal.h>
+#include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <thread>
+
+#include "broker/config.h"
+#include "broker/server.h"
+
+namespace {
+
+using chorale::Config;
+using chorale::Server;
+
+constexpr const char* kUsage =
+    "usage: chorale-server [configuration-file] [--option value ...]\n"
+    "  --port 6379  --bind 127.0.0.1  --unixsocket PATH  --threads N  --requirepass PASSWORD\n"
+    "Options are named as in redis.conf; README.md lists them.\n";
+
+int Fail(const std::string& why) {
+  fmt::print(stderr, "chorale-server: {}\n", why);
+  return 1;
+}
+
+void SetUpLog(const Config& config) {
+  const std::string file = config.logfile.get();
+  auto log =
+      file.empty() ? spdlog::stdout_color_mt("chorale") : spdlog::basic_logger_mt("chorale", file);
+  log->set_pattern("%Y-%m-%d %H:%M:%S.%e %^%l%$ %v");
+  log->flush_on(spdlog::level::info);
+  spdlog::set_default_logger(std::move(log));
+  constexpr spdlog::level::level_enum kLevels[] = {spdlog::level::debug, spdlog::level::debug,
+                                                   spdlog::level::info, spdlog::level::warn};
+  spdlog::set_level(kLevels[config.loglevel]);
+}
+
+// Room for maxclients sockets and what the process needs itself.
+void RaiseDescriptorLimit(Config& config) {
+  constexpr rlim_t kOwn = 64;
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  const auto wanted = static_cast<rlim_t>(config.maxclients.load()) + kOwn;
+  if (limit.rlim_cur >= wanted) return;
+  limit.rlim_cur = std::min(wanted, limit.rlim_max);
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+  if (limit.rlim_cur >= wanted) return;
+  config.maxclients = static_cast<int64_t>(std::max<rlim_t>(limit.rlim_cur, kOwn + 1) - kOwn);
+  spdlog::warn("maxclients lowered to {}: the limit on open files is {}", config.maxclients.load(),
+               limit.rlim_cur);
+}
+
+void PrintBanner(Server& server) {
+  fmt::print("Chorale {} listens on {}\n", CHORALE_VERSION, fmt::join(server.addresses(), ", "));
+  fmt::print("  threads: {}   data: in memory only, gone when the broker stops\n",
+             server.threads().size());
+  if (server.port() != 0) {
+    fmt::print(
+        "  Django: CHANNEL_LAYERS = {{\"default\": {{\"BACKEND\": "
+        "\"channels_redis.core.RedisChannelLayer\", \"CONFIG\": {{\"hosts\": "
+        "[\"redis://127.0.0.1:{}\"]}}}}}}\n",
+        server.port());
+  }
+  std::fflush(stdout);
+}
+
+// Signals are blocked in every thread and waited for in this one.
+void WaitForSignals(Server& server, sigset_t signals) {
+  int signal = 0;
+  while (::sigwait(&signals, &signal) == 0) {
+    if (signal == SIGUSR1) return;
+    spdlog::info("received {}, stopping", signal == SIGTERM ? "SIGTERM" : "SIGINT");
+    server.RequestStop();
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc == 2 &&
+      (std::string_view(argv[1]) == "--version" || std::string_view(argv[1]) == "-v")) {
+    fmt::print("chorale-server {}\n", CHORALE_VERSION);
+    return 0;
+  }
+  if (argc == 2 && (std::string_view(argv[1]) == "--help" || std::string_view(argv[1]) == "-h")) {
+    fmt::print("{}", kUsage);
+    return 0;
+  }
+  sigset_t signals;
+  ::sigemptyset(&signals);
+  for (const int signal : {SIGTERM, SIGINT, SIGUSR1}) ::sigaddset(&signals, signal);
+  ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  ::signal(SIGPIPE, SIG_IGN);
+
+  try {
+    Config config;
+    if (const auto status = config.ParseCommandLine(argc, argv); !status.ok()) {
+      return Fail(std::string(status.message()));
+    }
+    SetUpLog(config);
+    RaiseDescriptorLimit(config);
+    Server server(config);
+    if (const auto status = server.Start(); !status.ok()) {
+      return Fail(std::string(status.message()));
+    }
+    PrintBanner(server);
+    std::thread signal_thread(WaitForSignals, std::ref(server), signals);
+    server.Run();
+    ::pthread_kill(signal_thread.native_handle(), SIGUSR1);
+    signal_thread.join();
+    spdlog::info("stopped");
+  } catch (const std::exception& error) {
+    return Fail(error.what());
+  }
+  return 0;
+}

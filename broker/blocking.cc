@@ -1,0 +1,100 @@
+#include "broker/blocking.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <memory>
+#include <utility>
+
+#include "broker/commands/errors.h"
+#include "broker/connection.h"
+#include "broker/io_thread.h"
+#include "broker/server.h"
+#include "protocol/numbers.h"
+
+namespace chorale {
+namespace {
+
+// A client blocked on keys. The reply travels to the client's thread as a task.
+class BlockedClient final : public Waiter {
+ public:
+  BlockedClient(CommandContext& context, const BlockingPop& pop)
+      : Waiter(context.db, {pop.keys.begin(), pop.keys.end()}, pop.wanted, std::string(pop.target)),
+        thread_(context.thread),
+        connection_(context.client.connection.weak_from_this()),
+        protocol_(context.client.protocol),
+        pop_(pop.pop) {}
+
+  void Serve(LockedKeys& keys, const std::string& key) override {
+    std::string reply;
+    ReplyWriter writer(&reply, protocol_);
+    pop_(keys, key, writer);
+    thread_.Post([connection = connection_, reply = std::move(reply)] {
+      if (const auto alive = connection.lock()) alive->Unblock(reply);
+    });
+  }
+
+ private:
+  IoThread& thread_;
+  const std::weak_ptr<Connection> connection_;
+  const int protocol_;
+  const PopFunction pop_;
+};
+
+// A client whose own socket time-out equals the blocking time-out gives up at the moment at which
+// the answer is sent. The answer therefore leaves a little earlier.
+int64_t AnswerAfter(int64_t timeout_ms, int64_t early_ms) {
+  if (timeout_ms == 0 || early_ms == 0) return timeout_ms;
+  return std::max(timeout_ms - early_ms, (timeout_ms + 1) / 2);
+}
+
+}  // namespace
+
+void PopOrBlock(CommandContext& context, BlockingPop pop) {
+  for (const std::string_view key : pop.keys) {
+    const Entry* entry = context.keys.Lookup(context.db, key);
+    if (entry == nullptr) continue;
+    if (entry->type() != pop.wanted) {
+      context.reply.Error(kWrongType);
+      return;
+    }
+    pop.pop(context.keys, key, context.reply);
+    return;
+  }
+  std::string nothing;
+  ReplyWriter writer(&nothing, context.client.protocol);
+  if (pop.null_array_on_timeout) {
+    writer.NullArray();
+  } else {
+    writer.Null();
+  }
+  if (!context.may_block()) {
+    context.reply.out().append(nothing);
+    return;
+  }
+  const auto waiter = std::make_shared<BlockedClient>(context, pop);
+  context.keys.Register(waiter);
+  const int64_t early_ms = context.server.config().blocking_reply_early_ms.load();
+  context.client.connection.Block(waiter, AnswerAfter(pop.timeout_ms, early_ms),
+                                  std::move(nothing));
+}
+
+std::optional<int64_t> ParseTimeout(CommandContext& context, std::string_view text) {
+  const auto seconds = ParseDouble(text);
+  if (!seconds) {
+    context.reply.Error("ERR timeout is not a float or out of range");
+    return std::nullopt;
+  }
+  if (*seconds < 0) {
+    context.reply.Error("ERR timeout is negative");
+    return std::nullopt;
+  }
+  const double milliseconds = std::ceil(*seconds * 1000);
+  if (milliseconds > static_cast<double>(std::numeric_limits<int64_t>::max() / 2)) {
+    context.reply.Error("ERR timeout is out of range");
+    return std::nullopt;
+  }
+  return static_cast<int64_t>(milliseconds);
+}
+
+}  // namespace chorale

@@ -1,0 +1,40 @@
+// How a command waits for a key: the broker's side of storage/waiter.h.
+
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "broker/command.h"
+#include "storage/entry.h"
+
+namespace chorale {
+
+// Takes what the command wants from `key`, which holds a value of the wanted type, and writes the
+// reply. Runs on the client's thread when a key has something at once, else on the thread of
+// whoever fills the key, with the shards of `key` and of the target held.
+using PopFunction = std::function<void(LockedKeys& keys, std::string_view key, ReplyWriter& reply)>;
+
+struct BlockingPop {
+  std::vector<std::string_view> keys;  // in the order of preference
+  ValueType wanted;
+  std::string_view target = {};  // a further key that `pop` changes, or empty
+  int64_t timeout_ms = 0;        // 0: for ever
+  PopFunction pop;
+  bool null_array_on_timeout = true;  // else a null bulk string (BLMOVE)
+  bool lease = false;                 // what is popped is leased to the consumer; see lease.h
+};
+
+// Pops from the first key that has something, or blocks the client until one does. Inside EXEC and
+// scripts it replies null instead. The context holds the shards of all keys.
+void PopOrBlock(CommandContext& context, BlockingPop pop);
+
+// A time-out argument in seconds, as BLPOP takes it, in milliseconds. Writes the error and returns
+// nullopt when it is not a number, negative or too large.
+[[nodiscard]] std::optional<int64_t> ParseTimeout(CommandContext& context, std::string_view text);
+
+}  // namespace chorale

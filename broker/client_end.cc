@@ -1,0 +1,51 @@
+#include "broker/client_end.h"
+
+#include "broker/client.h"
+#include "broker/connection.h"
+#include "broker/server.h"
+#include "storage/locked_keys.h"
+
+namespace chorale {
+
+void ResetTransaction(Client& client) {
+  client.transaction.reset();
+  client.info->queued = -1;
+  if (client.watched.empty()) return;
+  ShardMask mask = 0;
+  for (const WatchedKey& watched : client.watched) mask |= Store::MaskOf(watched.key);
+  LockedKeys keys(client.connection.server().store(), 0);
+  keys.Lock(mask);
+  UnwatchAll(client, keys);
+}
+
+void UnwatchAll(Client& client, LockedKeys& keys) {
+  for (const WatchedKey& watched : client.watched) {
+    keys.Unwatch(watched.db, watched.key, client.watch_flag);
+  }
+  client.watched.clear();
+  client.watch_flag.reset();
+  client.info->watched = 0;
+}
+
+void UnsubscribeFromAll(Client& client) {
+  if (client.subscriptions == nullptr) return;
+  PubSub& pubsub = client.connection.server().pubsub();
+  const auto leave = [&](SubscriptionKind kind, const auto& names) {
+    for (const std::string& name : names) pubsub.Unsubscribe(kind, name, client.connection);
+  };
+  leave(SubscriptionKind::kChannel, client.subscriptions->channels);
+  leave(SubscriptionKind::kPattern, client.subscriptions->patterns);
+  leave(SubscriptionKind::kShardChannel, client.subscriptions->shard_channels);
+  client.subscriptions.reset();
+  client.info->channels = client.info->patterns = client.info->shard_channels = 0;
+}
+
+void EndClient(Client& client) {
+  Server& server = client.connection.server();
+  ResetTransaction(client);
+  UnsubscribeFromAll(client);
+  if (client.info->monitor) server.monitors().Remove(*client.info);
+  server.clients().Remove(client.info->id);
+}
+
+}  // namespace chorale

@@ -1,0 +1,18 @@
+// What is undone when a client goes, or says RESET.
+
+#pragma once
+
+namespace chorale {
+
+struct Client;
+class LockedKeys;
+
+// Ends MULTI and WATCH. The caller holds no shard.
+void ResetTransaction(Client& client);
+// Ends WATCH under a token that holds the watched keys' shards.
+void UnwatchAll(Client& client, LockedKeys& keys);
+void UnsubscribeFromAll(Client& client);
+// Everything the broker keeps for a client that is closing.
+void EndClient(Client& client);
+
+}  // namespace chorale

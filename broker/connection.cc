@@ -1,0 +1,356 @@
+#include "broker/connection.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/write.hpp>
+#include <chrono>
+#include <utility>
+
+#include "broker/client_end.h"
+#include "broker/clock.h"
+#include "broker/dispatch.h"
+#include "broker/io_thread.h"
+#include "broker/server.h"
+
+namespace chorale {
+namespace {
+
+namespace asio = boost::asio;
+
+// Replies of one turn leave when they reach this, so that a deep pipeline needs bounded memory.
+constexpr size_t kFlushReplies = 64 << 10;
+// An idle client's buffer shrinks after this time without a byte.
+constexpr int64_t kIdleAfterMs = 2000;
+// What a client may send ahead while it is blocked before the broker stops reading.
+constexpr size_t kReadAheadWhileBlocked = 1 << 20;
+
+}  // namespace
+
+Connection::Connection(IoThread& thread, Socket socket)
+    : thread_(thread), socket_(std::move(socket)), client_(*this) {
+  ++thread_.connections;
+}
+
+Connection::~Connection() { --thread_.connections; }
+
+Server& Connection::server() { return thread_.server(); }
+
+void Connection::Start() {
+  boost::system::error_code error;
+  socket_.non_blocking(true, error);
+  client_.authenticated = !server().config().has_password;
+  last_read_ms_ = UnixMillis();
+  thread_.AddConnection(this);
+  StartRead();
+}
+
+// ---- reading ----
+
+void Connection::StartRead() {
+  if (reading_ || closed_ || close_after_reply_) return;
+  if (waiting() && input_.size() >= kReadAheadWhileBlocked) return;
+  // A buffer that was filled to the end belongs to a busy client.
+  const size_t unread = input_.size();
+  input_.Reserve(std::max(parser_.bytes_wanted(), unread + 1));
+  if (unread == input_.capacity() || filled_) {
+    input_.Reserve(std::max(unread * 2, ReadBuffer::kBusyCapacity));
+  }
+  reading_ = true;
+  socket_.async_read_some(
+      asio::buffer(input_.tail(), input_.room()),
+      [self = shared_from_this()](const boost::system::error_code& error, size_t bytes) {
+        self->OnRead(error, bytes);
+      });
+}
+
+void Connection::OnRead(const boost::system::error_code& error, size_t bytes) {
+  reading_ = false;
+  if (closed_) return;
+  if (error == asio::error::operation_aborted && std::exchange(shrinking_, false)) {
+    input_.ShrinkTo(ReadBuffer::kIdleCapacity);
+    parser_.Shrink();
+    StartRead();
+    return;
+  }
+  if (error) {
+    Close();
+    return;
+  }
+  filled_ = bytes == input_.room();
+  input_.Commit(bytes);
+  thread_.server().statistics().thread(thread_.index()).input_bytes.Add(bytes);
+  client_.info->input_bytes.store(input_.size(), std::memory_order_relaxed);
+  if (!waiting()) Process();
+  StartRead();
+}
+
+void Connection::Process() {
+  if (processing_ || closed_) return;
+  processing_ = true;
+  std::string replies = thread_.TakeReplyBuffer();
+  ProcessBuffered(replies);
+  Send(replies);
+  thread_.ReturnReplyBuffer(std::move(replies));
+  processing_ = false;
+  CloseIfDone();
+}
+
+void Connection::ProcessBuffered(std::string& replies) {
+  const Config& config = server().config();
+  ParserLimits limits;
+  limits.max_bulk_length = config.proto_max_bulk_len.load(std::memory_order_relaxed);
+  limits.max_arguments = config.max_arguments.load(std::memory_order_relaxed);
+  while (!waiting() && !close_after_reply_ && !closed_ && input_.size() > 0) {
+    limits.authenticated = client_.authenticated;
+    switch (parser_.Parse(input_.unread(), limits)) {
+      case RespParser::Result::kNeedMore:
+        HandleNeedMore(replies);
+        return;
+      case RespParser::Result::kError:
+        ReplyWriter(&replies, client_.protocol).Error("ERR " + std::string(parser_.error()));
+        close_after_reply_ = true;
+        return;
+      case RespParser::Result::kCommand:
+        break;
+    }
+    const size_t size = parser_.command_size();
+    if (!parser_.arguments().empty()) Execute(parser_.arguments(), replies);
+    input_.Consume(size);
+    if (replies.size() >= kFlushReplies) {
+      Send(replies);
+      replies.clear();
+    }
+  }
+}
+
+void Connection::HandleNeedMore(std::string& replies) {
+  const auto limit = static_cast<size_t>(server().config().client_query_buffer_limit.load());
+  if (std::max(parser_.bytes_wanted(), input_.size()) <= limit) return;
+  spdlog::warn("closing client {}: its command is larger than client-query-buffer-limit ({} bytes)",
+               client_.info->id, limit);
+  server().statistics().thread(thread_.index()).query_buffer_disconnections.Add();
+  replies.clear();
+  close_after_reply_ = true;
+}
+
+void Connection::Execute(Arguments args, std::string& replies) {
+  lease_ = nullptr;
+  ClientInfo& info = *client_.info;
+  last_read_ms_ = UnixMillis();
+  info.last_interaction_ms.store(last_read_ms_, std::memory_order_relaxed);
+  const size_t begin = replies.size();
+  const bool skip = client_.reply_mode == ReplyMode::kSkipNext;
+  if (skip) client_.reply_mode = ReplyMode::kOn;
+  ReplyWriter writer(&replies, client_.protocol);
+  Dispatch(*this, args, writer);
+  if (skip || client_.reply_mode == ReplyMode::kOff) replies.resize(begin);
+}
+
+// ---- writing ----
+
+void Connection::Send(std::string_view bytes) {
+  if (bytes.empty() || closed_) return;
+  Counter& sent = server().statistics().thread(thread_.index()).output_bytes;
+  if (output_.empty() && !writing_) {
+    boost::system::error_code error;
+    const size_t written = socket_.write_some(asio::buffer(bytes), error);
+    if (error && error != asio::error::would_block && error != asio::error::try_again) {
+      Close();
+      return;
+    }
+    sent.Add(written);
+    bytes.remove_prefix(written);
+    if (bytes.empty()) return;
+  }
+  output_.Append(bytes);
+  if (OverOutputLimit()) {
+    Close();
+    return;
+  }
+  StartWrite();
+}
+
+void Connection::StartWrite() {
+  if (writing_ || closed_ || output_.empty()) return;
+  writing_ = true;
+  std::vector<asio::const_buffer> buffers;
+  output_.Gather(buffers);
+  socket_.async_write_some(
+      buffers, [self = shared_from_this()](const boost::system::error_code& error, size_t bytes) {
+        self->OnWritten(error, bytes);
+      });
+}
+
+void Connection::OnWritten(const boost::system::error_code& error, size_t bytes) {
+  writing_ = false;
+  if (closed_) return;
+  if (error && error != asio::error::operation_aborted) {
+    Close();
+    return;
+  }
+  output_.Consume(bytes);
+  server().statistics().thread(thread_.index()).output_bytes.Add(bytes);
+  client_.info->output_bytes.store(output_.bytes(), std::memory_order_relaxed);
+  StartWrite();
+  CloseIfDone();
+}
+
+void Connection::CloseIfDone() {
+  if (close_after_reply_ && !processing_ && output_.empty()) Close();
+}
+
+OutputLimit& Connection::output_limit() {
+  const bool pubsub = client_.subscribed() && client_.reply_mode == ReplyMode::kOn;
+  return server().config().output_limits[pubsub ? kPubSubOutput : kNormalOutput];
+}
+
+bool Connection::OverOutputLimit() {
+  const auto bytes = static_cast<int64_t>(output_.bytes());
+  client_.info->output_bytes.store(output_.bytes(), std::memory_order_relaxed);
+  const OutputLimit& limit = output_limit();
+  const int64_t hard = limit.hard_bytes.load(std::memory_order_relaxed);
+  const int64_t soft = limit.soft_bytes.load(std::memory_order_relaxed);
+  bool over = hard != 0 && bytes > hard;
+  if (soft == 0 || bytes <= soft) {
+    soft_limit_since_ms_ = 0;
+  } else if (soft_limit_since_ms_ == 0) {
+    soft_limit_since_ms_ = UnixMillis();
+  } else {
+    over |= UnixMillis() - soft_limit_since_ms_ > limit.soft_seconds.load() * 1000;
+  }
+  if (!over) return false;
+  spdlog::warn("closing client {} ({}): {} bytes wait for it, more than client-output-buffer-limit",
+               client_.info->id, client_.info->address, bytes);
+  server().statistics().thread(thread_.index()).output_limit_disconnections.Add();
+  return true;
+}
+
+void Connection::Deliver(const Frame& frame) {
+  if (closed_ || client_.reply_mode == ReplyMode::kOff) return;
+  if (dropping_) return;
+  output_.Append(frame);
+  if (OverOutputLimit()) {
+    // Not at once: the caller goes through a list of subscribers that Close would change.
+    dropping_ = true;
+    thread_.Post([self = shared_from_this()] { self->Close(); });
+    return;
+  }
+  if (std::exchange(flush_pending_, true)) return;
+  thread_.FlushLater(shared_from_this());
+}
+
+void Connection::FlushDelivered() {
+  flush_pending_ = false;
+  if (closed_ || writing_ || output_.empty()) return;
+  std::vector<asio::const_buffer> buffers;
+  output_.Gather(buffers);
+  boost::system::error_code error;
+  const size_t written = socket_.write_some(buffers, error);
+  if (error && error != asio::error::would_block && error != asio::error::try_again) {
+    Close();
+    return;
+  }
+  OnWritten({}, written);
+}
+
+// ---- waiting ----
+
+void Connection::Block(WaiterPointer waiter, int64_t timeout_ms, std::string on_timeout) {
+  waiter_ = std::move(waiter);
+  on_timeout_ = std::move(on_timeout);
+  client_.info->blocked = true;
+  if (timeout_ms <= 0) return;
+  if (block_timer_ == nullptr) block_timer_ = std::make_unique<asio::steady_timer>(thread_.io());
+  block_timer_->expires_after(std::chrono::milliseconds(timeout_ms));
+  block_timer_->async_wait(
+      [self = shared_from_this(), waiter = waiter_.get()](const boost::system::error_code& error) {
+        if (!error && self->waiter_.get() == waiter) self->TimeOutBlock();
+      });
+}
+
+void Connection::EndBlock() {
+  waiter_ = nullptr;
+  client_.info->blocked = false;
+  if (block_timer_ != nullptr) block_timer_->cancel();
+}
+
+void Connection::Unblock(std::string_view reply) {
+  if (closed_ || waiter_ == nullptr) return;
+  // Served through one key; it may still be registered on others.
+  if (waiter_->keys().size() > 1) (void)server().store().Unregister(waiter_);
+  EndBlock();
+  Send(reply);
+  Process();
+  StartRead();
+}
+
+bool Connection::CancelBlock(std::string_view reply) {
+  if (closed_ || waiter_ == nullptr) return false;
+  // A waiter that was served meanwhile has its reply under way.
+  if (!server().store().Unregister(waiter_)) return false;
+  EndBlock();
+  Send(reply);
+  Process();
+  StartRead();
+  return true;
+}
+
+bool Connection::TimeOutBlock() { return CancelBlock(std::string(on_timeout_)); }
+
+void Connection::Suspend() { suspended_ = true; }
+
+void Connection::Resume() {
+  if (!std::exchange(suspended_, false) || waiting()) return;
+  Process();
+  StartRead();
+}
+
+// ---- ending ----
+
+void Connection::Close() {
+  if (std::exchange(closed_, true)) return;
+  const auto self = shared_from_this();
+  if (waiter_ != nullptr) {
+    (void)server().store().Unregister(waiter_);
+    EndBlock();
+  }
+  if (auto give_back = std::exchange(lease_, nullptr)) give_back();
+  EndClient(client_);
+  thread_.RemoveConnection(this);
+  boost::system::error_code ignored;
+  socket_.shutdown(Socket::shutdown_both, ignored);
+  socket_.close(ignored);
+  if (!writing_) output_.Clear();
+}
+
+void Connection::Finish() {
+  close_after_reply_ = true;
+  CloseIfDone();
+}
+
+bool Connection::DropIdle(int64_t now_ms) {
+  const int64_t timeout = server().config().timeout_seconds.load(std::memory_order_relaxed);
+  if (timeout == 0 || waiting() || client_.subscribed() || client_.info->monitor) return false;
+  if (now_ms - last_read_ms_ <= timeout * 1000) return false;
+  Close();
+  return true;
+}
+
+void Connection::Tick(int64_t now_ms) {
+  if (closed_ || DropIdle(now_ms)) return;
+  if (!output_.empty() && OverOutputLimit()) {
+    Close();
+    return;
+  }
+  const bool idle = now_ms - last_read_ms_ > kIdleAfterMs && input_.size() == 0 && reading_ &&
+                    !writing_ && parser_.idle();
+  if (!idle || input_.capacity() <= ReadBuffer::kIdleCapacity) return;
+  filled_ = false;
+  shrinking_ = true;
+  boost::system::error_code ignored;
+  socket_.cancel(ignored);
+}
+
+}  // namespace chorale

@@ -1,0 +1,130 @@
+// One client's socket: reads commands, has them dispatched, sends replies.
+//
+// Life of a request: OnRead appends to the read buffer; Process parses and dispatches each command
+// that is complete, replies gathering in the thread's reply buffer; one write sends them. What the
+// socket does not take waits in the output queue.
+//
+// A connection belongs to one IoThread for life and is used on that thread only. Others hold
+// ClientInfo and post to the thread.
+
+#pragma once
+
+#include <array>
+#include <boost/asio/generic/stream_protocol.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "broker/client.h"
+#include "broker/config.h"
+#include "broker/frame.h"
+#include "broker/output_queue.h"
+#include "broker/read_buffer.h"
+#include "protocol/resp_parser.h"
+#include "storage/waiter.h"
+
+namespace chorale {
+
+class IoThread;
+class Server;
+
+class Connection : public std::enable_shared_from_this<Connection> {
+ public:
+  using Socket = boost::asio::generic::stream_protocol::socket;
+
+  Connection(IoThread& thread, Socket socket);
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  void Start();
+
+  Client& client() { return client_; }
+  IoThread& thread() { return thread_; }
+  Server& server();
+
+  // ---- called by commands, during Process ----
+  // Closes once the replies written so far are sent; what else was received is dropped.
+  void CloseAfterReply() { close_after_reply_ = true; }
+  // The client waits: no further command of it runs until Unblock. `timeout_ms` 0 means for ever;
+  // when it is over `on_timeout` is written.
+  void Block(WaiterPointer waiter, int64_t timeout_ms, std::string on_timeout);
+  // The client waits for something other than a key (WAIT, CLIENT PAUSE, a congested inbox).
+  void Suspend();
+  void Resume();
+
+  // ---- called by tasks on this thread ----
+  // Ends a Block with its reply and goes on with what was received meanwhile.
+  void Unblock(std::string_view reply);
+  // Ends a Block early: true when the client was still waiting; writes `reply`.
+  bool CancelBlock(std::string_view reply);
+  // CLIENT UNBLOCK without an error: as if the time were over.
+  bool TimeOutBlock();
+  // Appends output that the client did not ask for, and has it sent when the turn ends.
+  void Deliver(const Frame& frame);
+  void FlushDelivered();
+  // Closes at once; replies not sent yet are lost.
+  void Close();
+  // A graceful stop: sends what waits, then closes.
+  void Finish();
+  // Once a second: idle time-out, soft output limits, memory that an idle client does not need.
+  void Tick(int64_t now_ms);
+
+  bool closed() const { return closed_; }
+  bool blocked() const { return waiter_ != nullptr; }
+
+  // What a channels_redis consumer popped and has not confirmed; run when the connection closes
+  // before its next command. See lease.h.
+  void set_lease(std::function<void()> give_back) { lease_ = std::move(give_back); }
+  std::vector<std::string>& recovered_keys() { return recovered_keys_; }
+
+ private:
+  void StartRead();
+  void OnRead(const boost::system::error_code& error, size_t bytes);
+  // Runs the commands that are complete. Sends the replies.
+  void Process();
+  void ProcessBuffered(std::string& replies);
+  void Execute(Arguments args, std::string& replies);
+  void HandleNeedMore(std::string& replies);
+  void CloseIfDone();
+  void Send(std::string_view bytes);
+  void StartWrite();
+  void OnWritten(const boost::system::error_code& error, size_t bytes);
+  bool OverOutputLimit();
+  void EndBlock();
+  OutputLimit& output_limit();
+  bool DropIdle(int64_t now_ms);
+  bool waiting() const { return waiter_ != nullptr || suspended_; }
+
+  IoThread& thread_;
+  Socket socket_;
+  RespParser parser_;
+  ReadBuffer input_;
+  OutputQueue output_;
+  Client client_;
+
+  WaiterPointer waiter_;
+  std::string on_timeout_;
+  std::unique_ptr<boost::asio::steady_timer> block_timer_;
+  std::function<void()> lease_;
+  std::vector<std::string> recovered_keys_;
+
+  int64_t soft_limit_since_ms_ = 0;
+  int64_t last_read_ms_ = 0;
+  bool processing_ = false;
+  bool reading_ = false;
+  bool writing_ = false;
+  bool flush_pending_ = false;
+  bool filled_ = false;     // the last read took all the room there was
+  bool shrinking_ = false;  // a read is being cancelled to give memory back
+  bool suspended_ = false;
+  bool close_after_reply_ = false;
+  bool dropping_ = false;  // over its output limit, about to be closed
+  bool closed_ = false;
+};
+
+}  // namespace chorale

@@ -1,0 +1,173 @@
+#include "broker/dispatch.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string>
+
+#include "broker/clock.h"
+#include "broker/command_table.h"
+#include "broker/connection.h"
+#include "broker/io_thread.h"
+#include "broker/server.h"
+
+namespace chorale {
+namespace {
+
+// Refuses a command that may not run now. True when it wrote a reply.
+bool Gate(Connection& connection, const Command* command, Arguments args, ReplyWriter& reply) {
+  Client& client = connection.client();
+  Server& server = connection.server();
+  if (command == nullptr) {
+    WriteUnknownCommand(args, reply);
+    return true;
+  }
+  if (command->handler == nullptr) {
+    WriteUnknownSubcommand(args, reply);
+    return true;
+  }
+  if (!ArityMatches(*command, args.size())) {
+    WriteWrongArity(*command, reply);
+    return true;
+  }
+  if (!client.authenticated && !command->has(kNoAuth)) {
+    reply.Error("NOAUTH Authentication required.");
+    return true;
+  }
+  if (client.protocol == 2 && client.subscribed() && !command->has(kInSubscribeMode)) {
+    reply.Error(
+        fmt::format("ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT "
+                    "/ RESET are allowed in this context",
+                    FullName(*command)));
+    return true;
+  }
+  if (command->has(kDenyOom) && server.OutOfMemory()) {
+    reply.Error("OOM command not allowed when used memory > 'maxmemory'.");
+    return true;
+  }
+  return false;
+}
+
+void Queue(Client& client, const Command& command, Arguments args, ReplyWriter& reply) {
+  if (command.has(kNoMulti)) {
+    client.transaction->aborted = true;
+    reply.Error("ERR Command not allowed inside a transaction");
+    return;
+  }
+  QueuedCommand queued{&command, {args.begin(), args.end()}};
+  for (const std::string_view arg : args) client.transaction->bytes += arg.size();
+  client.transaction->commands.push_back(std::move(queued));
+  client.info->queued = static_cast<int>(client.transaction->commands.size());
+  reply.SimpleString("QUEUED");
+}
+
+ShardMask ShardsForWatched(const Client& client) {
+  ShardMask mask = 0;
+  for (const WatchedKey& watched : client.watched) mask |= Store::MaskOf(watched.key);
+  return mask;
+}
+
+ShardMask ShardsForTransaction(const Client& client) {
+  ShardMask mask = ShardsForWatched(client);
+  if (client.transaction == nullptr) return mask;
+  for (const QueuedCommand& queued : client.transaction->commands) {
+    const std::vector<std::string_view> args(queued.args.begin(), queued.args.end());
+    mask |= ShardsFor(*queued.command, args);
+  }
+  return mask;
+}
+
+}  // namespace
+
+ShardMask ShardsFor(const Command& command, Arguments args) {
+  if (command.has(kAllShards)) return Store::kAllShards;
+  // The common case of one key, without collecting positions.
+  if (command.keys.first == 1 && command.keys.last == 1 && command.keys.count_at == 0) {
+    return args.size() > 1 ? Store::MaskOf(args[1]) : 0;
+  }
+  ShardMask mask = 0;
+  for (const int position : FindKeys(command, args)) mask |= Store::MaskOf(args[position]);
+  return mask;
+}
+
+void Dispatch(Connection& connection, Arguments args, ReplyWriter& reply) {
+  Client& client = connection.client();
+  const Command* command = FindCommand(args);
+  if (Gate(connection, command, args, reply)) {
+    if (client.transaction != nullptr) client.transaction->aborted = true;
+    return;
+  }
+  client.info->last_command.store(command, std::memory_order_relaxed);
+  if (client.transaction != nullptr && !command->has(kInTransaction)) {
+    Queue(client, *command, args, reply);
+    return;
+  }
+  ShardMask shards = ShardsFor(*command, args);
+  if (command->has(kExec)) shards |= ShardsForTransaction(client);
+  if (command->has(kWatch)) shards |= ShardsForWatched(client);
+
+  IoThread& thread = connection.thread();
+  Server& server = connection.server();
+  LockedKeys keys(server.store(), UnixMillis());
+  keys.Lock(shards);
+  CommandContext context{server, thread, client, *command, args, keys, reply, client.db};
+  Call(context);
+}
+
+void Call(CommandContext& context) {
+  Server& server = context.server;
+  const Command& command = context.command;
+  if (server.monitors().active() && !command.has(kSkipMonitor)) server.monitors().Feed(context);
+
+  const size_t reply_begin = context.reply.out().size();
+  const int64_t begin = MonotonicNanos();
+  command.handler(context);
+  const int64_t duration_ns = MonotonicNanos() - begin;
+
+  ThreadStatistics& statistics = server.statistics().thread(context.thread.index());
+  statistics.commands.Add();
+  CommandCounters& counters = statistics.by_command[command.id];
+  counters.calls.Add();
+  counters.nanoseconds.Add(static_cast<uint64_t>(duration_ns));
+  const std::string& out = context.reply.out();
+  if (out.size() > reply_begin && out[reply_begin] == '-') {
+    counters.failed.Add();
+    statistics.errors.Add();
+  }
+  const int64_t slow_us =
+      server.config().slowlog_log_slower_than_us.load(std::memory_order_relaxed);
+  if (slow_us >= 0 && duration_ns / 1000 >= slow_us && !command.has(kSkipSlowlog)) {
+    server.slowlog().Add(context.args, duration_ns / 1000, context.client.info->address,
+                         context.client.info->name(),
+                         static_cast<size_t>(server.config().slowlog_max_len.load()));
+  }
+}
+
+void WriteUnknownCommand(Arguments args, ReplyWriter& reply) {
+  constexpr size_t kShown = 128;
+  std::string shown;
+  for (size_t i = 1; i < args.size() && shown.size() < kShown; ++i) {
+    shown += fmt::format("'{}' ", args[i].substr(0, kShown - shown.size()));
+  }
+  reply.Error(fmt::format("ERR unknown command '{}', with args beginning with: {}",
+                          args[0].substr(0, kShown), shown));
+}
+
+void WriteUnknownSubcommand(Arguments args, ReplyWriter& reply) {
+  std::string container(args[0]);
+  std::transform(container.begin(), container.end(), container.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+  if (args.size() < 2) {
+    const Command* command = FindCommandByName(args[0]);
+    WriteWrongArity(*command, reply);
+    return;
+  }
+  reply.Error(
+      fmt::format("ERR unknown subcommand '{}'. Try {} HELP.", args[1].substr(0, 128), container));
+}
+
+void WriteWrongArity(const Command& command, ReplyWriter& reply) {
+  reply.Error(fmt::format("ERR wrong number of arguments for '{}' command", FullName(command)));
+}
+
+}  // namespace chorale

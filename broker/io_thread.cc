@@ -1,0 +1,98 @@
+#include "broker/io_thread.h"
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/post.hpp>
+#include <utility>
+
+#include "broker/connection.h"
+#include "broker/pubsub.h"
+
+namespace chorale {
+namespace {
+
+constexpr size_t kLargestKeptReplyBuffer = 256 << 10;
+
+constexpr int64_t kTickMs = 1000;
+
+thread_local IoThread* t_current = nullptr;
+
+}  // namespace
+
+IoThread::IoThread(Server& server, int index)
+    : server_(server), index_(index), subscriptions_(std::make_unique<LocalSubscriptions>()) {}
+
+IoThread::~IoThread() = default;
+
+IoThread* IoThread::Current() { return t_current; }
+
+void IoThread::Start() {
+  thread_ = std::thread([this] { Run(); });
+}
+
+void IoThread::Run() {
+  t_current = this;
+  const auto work = boost::asio::make_work_guard(io_);
+  io_.run();
+}
+
+void IoThread::StopAndJoin() {
+  if (!thread_.joinable()) return;
+  boost::asio::post(io_, [this] { io_.stop(); });
+  thread_.join();
+}
+
+void IoThread::Post(Task task) {
+  bool wake = false;
+  {
+    absl::MutexLock lock(&inbox_mutex_);
+    wake = inbox_.empty();
+    inbox_.push_back(std::move(task));
+    inbox_size_.store(inbox_.size(), std::memory_order_relaxed);
+  }
+  if (wake) boost::asio::post(io_, [this] { Drain(); });
+}
+
+void IoThread::Drain() {
+  std::vector<Task> tasks;
+  {
+    absl::MutexLock lock(&inbox_mutex_);
+    tasks.swap(inbox_);
+    inbox_size_.store(0, std::memory_order_relaxed);
+  }
+  for (Task& task : tasks) task();
+}
+
+std::string IoThread::TakeReplyBuffer() { return std::exchange(spare_reply_buffer_, {}); }
+
+void IoThread::ReturnReplyBuffer(std::string buffer) {
+  if (buffer.capacity() > kLargestKeptReplyBuffer) return;
+  buffer.clear();
+  spare_reply_buffer_ = std::move(buffer);
+}
+
+void IoThread::FlushLater(std::shared_ptr<Connection> connection) {
+  to_flush_.push_back(std::move(connection));
+  if (std::exchange(flush_scheduled_, true)) return;
+  boost::asio::post(io_, [this] { FlushDelivered(); });
+}
+
+void IoThread::FlushDelivered() {
+  flush_scheduled_ = false;
+  auto connections = std::exchange(to_flush_, {});
+  for (const auto& connection : connections) connection->FlushDelivered();
+}
+
+std::vector<std::shared_ptr<Connection>> IoThread::Connections() const {
+  std::vector<std::shared_ptr<Connection>> all;
+  all.reserve(connections_.size());
+  for (Connection* connection : connections_) all.push_back(connection->shared_from_this());
+  return all;
+}
+
+void IoThread::TickConnections(int64_t now_ms) {
+  if (now_ms < next_tick_ms_) return;
+  next_tick_ms_ = now_ms + kTickMs;
+  for (const auto& connection : Connections()) connection->Tick(now_ms);
+}
+
+}  // namespace chorale

@@ -1,0 +1,96 @@
+// One thread of the broker: an event loop, and the inbox through which other threads reach it.
+//
+// Connections belong to one IoThread for life. Other threads never touch them: they Post() a
+// closure, which runs on this thread in the order of posting. The thread is woken once however many
+// closures wait. The inbox's lock is the last in the lock order (see storage/store.h): it may be
+// taken with shards and the pub/sub registry held.
+
+#pragma once
+
+#include <atomic>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/synchronization/mutex.h"
+
+namespace chorale {
+
+class Connection;
+class Server;
+class LocalSubscriptions;
+
+class IoThread {
+ public:
+  using Task = std::function<void()>;
+
+  IoThread(Server& server, int index);
+  ~IoThread();
+  IoThread(const IoThread&) = delete;
+  IoThread& operator=(const IoThread&) = delete;
+
+  void Start();
+  // Ends the loop after the handlers that are ready now, and waits for the thread.
+  void StopAndJoin();
+
+  int index() const { return index_; }
+  Server& server() { return server_; }
+  boost::asio::io_context& io() { return io_; }
+  // The thread that runs the caller; nullptr outside the broker's threads.
+  static IoThread* Current();
+
+  // Any thread. Runs `task` on this thread, after all tasks posted before it.
+  void Post(Task task);
+  // Any thread. Tasks waiting; publishers slow down when it grows.
+  size_t inbox_size() const { return inbox_size_.load(std::memory_order_relaxed); }
+
+  // ---- this thread only ----
+  // An empty buffer for the replies of one turn, with its capacity kept from turn to turn.
+  std::string TakeReplyBuffer();
+  void ReturnReplyBuffer(std::string buffer);
+  // Sends what was delivered to the connection when the current turn ends.
+  void FlushLater(std::shared_ptr<Connection> connection);
+  // The connections that live here.
+  void AddConnection(Connection* connection) { connections_.insert(connection); }
+  void RemoveConnection(Connection* connection) { connections_.erase(connection); }
+  [[nodiscard]] std::vector<std::shared_ptr<Connection>> Connections() const;
+  // Called by the cron; looks at the connections once a second.
+  void TickConnections(int64_t now_ms);
+  LocalSubscriptions& subscriptions() { return *subscriptions_; }
+  // Serves the loop while a script holds this thread; see scripting.
+  void PollOnce() { io_.poll_one(); }
+
+  // Connections that live here or are on their way; the listener compares threads by it.
+  std::atomic<int> connections = 0;
+
+ private:
+  void Run();
+  void Drain();
+  void FlushDelivered();
+
+  Server& server_;
+  const int index_;
+  boost::asio::io_context io_{1};
+  std::thread thread_;
+
+  absl::Mutex inbox_mutex_;
+  std::vector<Task> inbox_ ABSL_GUARDED_BY(inbox_mutex_);
+  std::atomic<size_t> inbox_size_ = 0;
+
+  // This thread only.
+  std::string spare_reply_buffer_;
+  std::vector<std::shared_ptr<Connection>> to_flush_;
+  bool flush_scheduled_ = false;
+  absl::flat_hash_set<Connection*> connections_;
+  int64_t next_tick_ms_ = 0;
+  std::unique_ptr<LocalSubscriptions> subscriptions_;
+};
+
+}  // namespace chorale

@@ -1,0 +1,151 @@
+#include "broker/listener.h"
+
+#include <spdlog/spdlog.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <boost/asio/basic_socket_acceptor.hpp>
+#include <boost/asio/ip/v6_only.hpp>
+#include <chrono>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+
+namespace chorale {
+namespace {
+
+namespace asio = boost::asio;
+using Protocol = asio::generic::stream_protocol;
+using boost::system::error_code;
+
+// After running out of descriptors, accepting again at once would only spin.
+constexpr std::chrono::milliseconds kRetryAccept{100};
+
+absl::Status Failure(const std::string& what, const error_code& error) {
+  return absl::UnavailableError(absl::StrCat("cannot listen on ", what, ": ", error.message()));
+}
+
+// True when a broker answers on the socket file; a file left by one that died is removed.
+bool UnixSocketInUse(const std::string& path) {
+  asio::io_context io;
+  asio::local::stream_protocol::socket probe(io);
+  error_code error;
+  probe.connect(asio::local::stream_protocol::endpoint(path), error);
+  return !error;
+}
+
+}  // namespace
+
+struct Listener::Socket {
+  Socket(asio::io_context& io, int family) : acceptor(io), retry(io), family(family) {}
+  asio::basic_socket_acceptor<Protocol> acceptor;
+  asio::steady_timer retry;
+  int family;
+};
+
+Listener::Listener(asio::io_context& io, OnAccept on_accept)
+    : io_(io), on_accept_(std::move(on_accept)) {}
+
+Listener::~Listener() = default;
+
+absl::Status Listener::Open(const Config& config) {
+  const int backlog = static_cast<int>(config.tcp_backlog.load());
+  port_ = static_cast<int>(config.port.load());
+  const std::vector<std::string> hosts = absl::StrSplit(config.bind.get(), ' ', absl::SkipEmpty());
+  for (std::string host : hosts) {
+    if (config.port == 0) break;
+    const bool optional = host.starts_with('-');
+    if (optional) host.erase(0, 1);
+    if (host == "*") host = "0.0.0.0";
+    const absl::Status status = OpenTcp(host, port_, backlog);
+    if (!status.ok() && !optional) return status;
+  }
+  const std::string path = config.unixsocket.get();
+  if (!path.empty()) {
+    const absl::Status status =
+        OpenUnix(path, static_cast<int>(config.unixsocketperm.load()), backlog);
+    if (!status.ok()) return status;
+  }
+  if (sockets_.empty()) return absl::InvalidArgumentError("no address to listen on");
+  return absl::OkStatus();
+}
+
+absl::Status Listener::OpenTcp(const std::string& host, int port, int backlog) {
+  const std::string name = absl::StrCat(host, ":", port);
+  error_code error;
+  const auto address = asio::ip::make_address(host, error);
+  if (error) return Failure(name, error);
+  const asio::ip::tcp::endpoint endpoint(address, static_cast<uint16_t>(port));
+  auto socket = std::make_unique<Socket>(io_, endpoint.protocol().family());
+  auto& acceptor = socket->acceptor;
+  acceptor.open(Protocol(endpoint.protocol()), error);
+  if (error) return Failure(name, error);
+  acceptor.set_option(asio::socket_base::reuse_address(true), error);
+  if (address.is_v6()) acceptor.set_option(asio::ip::v6_only(true), error);
+  acceptor.bind(Protocol::endpoint(endpoint), error);
+  if (!error) acceptor.listen(backlog, error);
+  if (error) return Failure(name, error);
+  addresses_.push_back(address.is_v6() ? absl::StrCat("[", host, "]:", port) : name);
+  sockets_.push_back(std::move(socket));
+  return absl::OkStatus();
+}
+
+absl::Status Listener::OpenUnix(const std::string& path, int mode, int backlog) {
+  if (path.size() >= sizeof(sockaddr_un::sun_path)) {
+    return absl::InvalidArgumentError(absl::StrCat("unixsocket '", path, "' is too long"));
+  }
+  if (UnixSocketInUse(path)) {
+    return absl::UnavailableError(absl::StrCat("cannot listen on ", path, ": it is in use"));
+  }
+  ::unlink(path.c_str());
+  auto socket = std::make_unique<Socket>(io_, AF_UNIX);
+  const asio::local::stream_protocol::endpoint endpoint(path);
+  error_code error;
+  socket->acceptor.open(Protocol(endpoint.protocol()), error);
+  if (!error) socket->acceptor.bind(Protocol::endpoint(endpoint), error);
+  if (!error) socket->acceptor.listen(backlog, error);
+  if (error) return Failure(path, error);
+  unix_path_ = path;
+  if (mode != 0 && ::chmod(path.c_str(), static_cast<mode_t>(mode)) != 0) {
+    return absl::UnavailableError(absl::StrCat("cannot set the mode of ", path));
+  }
+  addresses_.push_back(path);
+  sockets_.push_back(std::move(socket));
+  return absl::OkStatus();
+}
+
+void Listener::StartAccepting() {
+  for (auto& socket : sockets_) Accept(*socket);
+}
+
+void Listener::Accept(Socket& socket) {
+  socket.acceptor.async_accept([this, &socket](const error_code& error, Protocol::socket peer) {
+    if (error == asio::error::operation_aborted || !socket.acceptor.is_open()) return;
+    if (error) {
+      spdlog::warn("cannot accept a connection: {}", error.message());
+      socket.retry.expires_after(kRetryAccept);
+      socket.retry.async_wait([this, &socket](const error_code& cancelled) {
+        if (!cancelled) Accept(socket);
+      });
+      return;
+    }
+    error_code released;
+    const int descriptor = peer.release(released);
+    if (!released) on_accept_(descriptor, socket.family);
+    Accept(socket);
+  });
+}
+
+void Listener::Close() {
+  for (auto& socket : sockets_) {
+    error_code ignored;
+    socket->acceptor.close(ignored);
+    socket->retry.cancel();
+  }
+  if (!unix_path_.empty()) ::unlink(unix_path_.c_str());
+}
+
+}  // namespace chorale

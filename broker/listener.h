@@ -1,0 +1,54 @@
+// The sockets on which the broker accepts clients: TCP addresses and a Unix socket. Lives on the
+// first I/O thread; each accepted socket is handed to the thread with the fewest connections.
+
+#pragma once
+
+#include <boost/asio/generic/stream_protocol.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "broker/config.h"
+
+namespace chorale {
+
+class Listener {
+ public:
+  // Receives the descriptor of each new connection and its address family.
+  using OnAccept = std::function<void(int descriptor, int family)>;
+
+  Listener(boost::asio::io_context& io, OnAccept on_accept);
+  ~Listener();
+
+  // Binds every address of the configuration. An address that begins with '-' may fail.
+  [[nodiscard]] absl::Status Open(const Config& config);
+  void StartAccepting();
+  // Stops accepting and removes the Unix socket's file. On the I/O thread.
+  void Close();
+
+  // "127.0.0.1:6379" and so on, for the banner.
+  const std::vector<std::string>& addresses() const { return addresses_; }
+  int port() const { return port_; }
+
+ private:
+  struct Socket;
+
+  absl::Status OpenTcp(const std::string& host, int port, int backlog);
+  absl::Status OpenUnix(const std::string& path, int mode, int backlog);
+  void Accept(Socket& socket);
+
+  boost::asio::io_context& io_;
+  OnAccept on_accept_;
+  std::vector<std::unique_ptr<Socket>> sockets_;
+  std::vector<std::string> addresses_;
+  std::string unix_path_;
+  int port_ = 0;
+};
+
+}  // namespace chorale

@@ -1,0 +1,61 @@
+#include "broker/output_queue.h"
+
+#include <utility>
+
+namespace chorale {
+namespace {
+
+// Below this a frame is cheaper to copy than to send as a buffer of its own.
+constexpr size_t kShareFrom = 4 << 10;
+// A chunk takes appended bytes until it has grown to this.
+constexpr size_t kChunkTarget = 64 << 10;
+
+}  // namespace
+
+void OutputQueue::Append(std::string_view bytes) {
+  if (bytes.empty()) return;
+  bytes_ += bytes.size();
+  // Bytes that a write is sending may not move, and growing a string moves them.
+  const bool usable = !chunks_.empty() && !chunks_.back().frame &&
+                      chunks_.back().own.size() < kChunkTarget && chunks_.size() > in_flight_;
+  if (!usable) chunks_.emplace_back();
+  chunks_.back().own.append(bytes);
+}
+
+void OutputQueue::Append(const Frame& frame) {
+  if (frame->size() < kShareFrom) {
+    Append(std::string_view(*frame));
+    return;
+  }
+  bytes_ += frame->size();
+  chunks_.push_back({{}, frame});
+}
+
+void OutputQueue::Gather(std::vector<boost::asio::const_buffer>& buffers) {
+  buffers.clear();
+  size_t offset = front_offset_;
+  for (const Chunk& chunk : chunks_) {
+    if (buffers.size() == kMaxBuffers) break;
+    const std::string_view view = chunk.view();
+    buffers.emplace_back(view.data() + offset, view.size() - offset);
+    offset = 0;
+  }
+  in_flight_ = buffers.size();
+}
+
+void OutputQueue::Consume(size_t bytes) {
+  in_flight_ = 0;
+  bytes_ -= bytes;
+  front_offset_ += bytes;
+  while (!chunks_.empty() && front_offset_ >= chunks_.front().view().size()) {
+    front_offset_ -= chunks_.front().view().size();
+    chunks_.pop_front();
+  }
+}
+
+void OutputQueue::Clear() {
+  chunks_.clear();
+  front_offset_ = bytes_ = in_flight_ = 0;
+}
+
+}  // namespace chorale

@@ -1,0 +1,176 @@
+#include "broker/pubsub.h"
+
+#include <algorithm>
+
+#include "broker/connection.h"
+#include "broker/glob.h"
+#include "broker/io_thread.h"
+#include "protocol/reply_writer.h"
+
+namespace chorale {
+namespace {
+
+// One message on its way to one thread's subscribers of one name, encoded when first needed.
+class MessageFrames {
+ public:
+  MessageFrames(SubscriptionKind kind, std::string_view name, std::string_view channel,
+                std::string_view message)
+      : kind_(kind), name_(name), channel_(channel), message_(message) {}
+
+  const Frame& For(int protocol) {
+    Frame& frame = protocol >= 3 ? resp3_ : resp2_;
+    if (!frame) frame = Encode(protocol);
+    return frame;
+  }
+
+ private:
+  Frame Encode(int protocol) const {
+    auto bytes = std::make_shared<std::string>();
+    bytes->reserve(channel_.size() + message_.size() + name_.size() + 64);
+    ReplyWriter writer(bytes.get(), protocol);
+    writer.PushHeader(kind_ == SubscriptionKind::kPattern ? 4 : 3);
+    switch (kind_) {
+      case SubscriptionKind::kChannel:
+        writer.Bulk("message");
+        break;
+      case SubscriptionKind::kPattern:
+        writer.Bulk("pmessage");
+        writer.Bulk(name_);
+        break;
+      case SubscriptionKind::kShardChannel:
+        writer.Bulk("smessage");
+        break;
+    }
+    writer.Bulk(channel_);
+    writer.Bulk(message_);
+    return bytes;
+  }
+
+  const SubscriptionKind kind_;
+  const std::string_view name_, channel_, message_;
+  Frame resp2_, resp3_;
+};
+
+}  // namespace
+
+void LocalSubscriptions::Add(SubscriptionKind kind, std::string_view name, Connection* connection) {
+  map(kind)[std::string(name)].push_back(connection);
+}
+
+void LocalSubscriptions::Remove(SubscriptionKind kind, std::string_view name,
+                                Connection* connection) {
+  auto& subscribers = map(kind);
+  const auto found = subscribers.find(name);
+  if (found == subscribers.end()) return;
+  std::erase(found->second, connection);
+  if (found->second.empty()) subscribers.erase(found);
+}
+
+void LocalSubscriptions::Deliver(SubscriptionKind kind, std::string_view name,
+                                 std::string_view channel, std::string_view message) {
+  auto& subscribers = map(kind);
+  const auto found = subscribers.find(name);
+  if (found == subscribers.end()) return;
+  MessageFrames frames(kind, name, channel, message);
+  for (Connection* connection : found->second) {
+    connection->Deliver(frames.For(connection->client().protocol));
+  }
+}
+
+void PubSub::Subscribe(SubscriptionKind kind, std::string_view name, Connection& connection) {
+  IoThread& thread = connection.thread();
+  thread.subscriptions().Add(kind, name, &connection);
+  absl::MutexLock lock(&mutex_);
+  Counts& counts = counts_[static_cast<size_t>(kind)][std::string(name)];
+  counts.resize(thread_count_);
+  ++counts[thread.index()];
+}
+
+void PubSub::Unsubscribe(SubscriptionKind kind, std::string_view name, Connection& connection) {
+  IoThread& thread = connection.thread();
+  thread.subscriptions().Remove(kind, name, &connection);
+  absl::MutexLock lock(&mutex_);
+  auto& names = counts_[static_cast<size_t>(kind)];
+  const auto found = names.find(name);
+  if (found == names.end()) return;
+  --found->second[thread.index()];
+  if (std::all_of(found->second.begin(), found->second.end(), [](uint32_t n) { return n == 0; })) {
+    names.erase(found);
+  }
+}
+
+int64_t PubSub::Publish(SubscriptionKind kind, std::string_view channel, std::string_view message,
+                        const std::vector<std::unique_ptr<IoThread>>& threads) {
+  struct Delivery {
+    SubscriptionKind kind;
+    std::string name;
+  };
+  int64_t receivers = 0;
+  std::vector<std::vector<Delivery>> by_thread;
+  const auto collect = [&](SubscriptionKind matched, const std::string& name,
+                           const Counts& counts) {
+    by_thread.resize(threads.size());
+    for (size_t i = 0; i < counts.size(); ++i) {
+      if (counts[i] == 0) continue;
+      receivers += counts[i];
+      by_thread[i].push_back({matched, name});
+    }
+  };
+
+  // The registry stays locked until the tasks are posted, so that two publishers' messages reach
+  // all threads in the same order.
+  absl::MutexLock lock(&mutex_);
+  const auto& names = counts_[static_cast<size_t>(kind)];
+  if (const auto found = names.find(channel); found != names.end()) {
+    collect(kind, found->first, found->second);
+  }
+  if (kind == SubscriptionKind::kChannel) {
+    for (const auto& [pattern, counts] : counts_[static_cast<size_t>(SubscriptionKind::kPattern)]) {
+      if (GlobMatches(pattern, channel)) collect(SubscriptionKind::kPattern, pattern, counts);
+    }
+  }
+  if (receivers == 0) return 0;
+
+  struct Message {
+    std::string channel, text;
+  };
+  const auto shared =
+      std::make_shared<const Message>(Message{std::string(channel), std::string(message)});
+  for (size_t i = 0; i < by_thread.size(); ++i) {
+    if (by_thread[i].empty()) continue;
+    IoThread* thread = threads[i].get();
+    thread->Post([thread, shared, deliveries = std::move(by_thread[i])] {
+      for (const Delivery& delivery : deliveries) {
+        thread->subscriptions().Deliver(delivery.kind, delivery.name, shared->channel,
+                                        shared->text);
+      }
+    });
+  }
+  return receivers;
+}
+
+std::vector<std::string> PubSub::Names(SubscriptionKind kind, std::string_view pattern) {
+  std::vector<std::string> names;
+  absl::MutexLock lock(&mutex_);
+  for (const auto& [name, counts] : counts_[static_cast<size_t>(kind)]) {
+    if (pattern.empty() || GlobMatches(pattern, name)) names.push_back(name);
+  }
+  return names;
+}
+
+int64_t PubSub::SubscriberCount(SubscriptionKind kind, std::string_view name) {
+  absl::MutexLock lock(&mutex_);
+  const auto& names = counts_[static_cast<size_t>(kind)];
+  const auto found = names.find(name);
+  if (found == names.end()) return 0;
+  int64_t total = 0;
+  for (const uint32_t count : found->second) total += count;
+  return total;
+}
+
+size_t PubSub::NameCount(SubscriptionKind kind) {
+  absl::MutexLock lock(&mutex_);
+  return counts_[static_cast<size_t>(kind)].size();
+}
+
+}  // namespace chorale

@@ -1,0 +1,81 @@
+// Publish and subscribe: who listens to which channel, pattern and shard channel.
+//
+// Two levels. The registry, shared and locked, knows for each channel which threads have
+// subscribers and how many. Each thread's LocalSubscriptions knows the connections themselves and
+// needs no lock. Publish() encodes nothing and copies the message once: it posts one task to each
+// thread concerned, which encodes the frame at most once per protocol version and appends it to its
+// subscribers. This replaces an outbox per connection by an inbox per thread: a fan-out to a
+// thousand connections costs the publisher one append per thread, and each thread wakes once.
+//
+// Order: messages of one publisher reach every subscriber in the order of publishing, because an
+// inbox is first in, first out. A message that is published after a SUBSCRIBE was answered arrives.
+
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "broker/frame.h"
+#include "storage/database.h"
+
+namespace chorale {
+
+class Connection;
+class IoThread;
+
+enum class SubscriptionKind : uint8_t { kChannel, kPattern, kShardChannel };
+inline constexpr size_t kSubscriptionKinds = 3;
+
+// The subscribers that live on one thread. That thread only.
+class LocalSubscriptions {
+ public:
+  void Add(SubscriptionKind kind, std::string_view name, Connection* connection);
+  void Remove(SubscriptionKind kind, std::string_view name, Connection* connection);
+
+  // Appends the message to every subscriber on this thread.
+  void Deliver(SubscriptionKind kind, std::string_view name, std::string_view channel,
+               std::string_view message);
+
+ private:
+  StringMap<std::vector<Connection*>>& map(SubscriptionKind kind) {
+    return maps_[static_cast<size_t>(kind)];
+  }
+  std::array<StringMap<std::vector<Connection*>>, kSubscriptionKinds> maps_;
+};
+
+// Thread-safe.
+class PubSub {
+ public:
+  explicit PubSub(int threads) : thread_count_(threads) {}
+
+  // Called on the connection's own thread, which also updates its LocalSubscriptions.
+  void Subscribe(SubscriptionKind kind, std::string_view name, Connection& connection);
+  void Unsubscribe(SubscriptionKind kind, std::string_view name, Connection& connection);
+
+  // Returns the number of subscribers that will get the message; one that matches by channel and
+  // by patterns counts for each. `kind` is kChannel (patterns included) or kShardChannel.
+  int64_t Publish(SubscriptionKind kind, std::string_view channel, std::string_view message,
+                  const std::vector<std::unique_ptr<IoThread>>& threads);
+
+  // For PUBSUB. An empty pattern matches all.
+  std::vector<std::string> Names(SubscriptionKind kind, std::string_view pattern);
+  int64_t SubscriberCount(SubscriptionKind kind, std::string_view name);
+  size_t NameCount(SubscriptionKind kind);
+
+ private:
+  // Subscribers of one name by thread.
+  using Counts = std::vector<uint32_t>;
+
+  absl::Mutex mutex_;
+  std::array<StringMap<Counts>, kSubscriptionKinds> counts_ ABSL_GUARDED_BY(mutex_);
+  const int thread_count_;
+};
+
+}  // namespace chorale

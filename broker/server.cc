@@ -1,0 +1,231 @@
+#include "broker/server.h"
+
+#include <spdlog/spdlog.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <cstring>
+#include <random>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/blocking_counter.h"
+#include "broker/clock.h"
+#include "broker/command_table.h"
+#include "broker/connection.h"
+#include "broker/io_thread.h"
+#include "broker/listener.h"
+#include "broker/memory.h"
+
+namespace chorale {
+namespace {
+
+namespace asio = boost::asio;
+using boost::system::error_code;
+
+constexpr std::chrono::milliseconds kCronPeriod{100};
+constexpr std::chrono::seconds kShutdownGrace{10};
+
+std::string RandomHex(size_t digits) {
+  std::random_device device;
+  std::string text;
+  while (text.size() < digits) text += "0123456789abcdef"[device() % 16];
+  return text;
+}
+
+size_t ThreadCount(const Config& config) {
+  const auto wanted = static_cast<size_t>(config.threads.load());
+  return wanted != 0 ? wanted : std::max(1u, std::thread::hardware_concurrency());
+}
+
+// A refused client is told why, without waiting for it.
+void Refuse(int descriptor, std::string_view reply) {
+  (void)!::send(descriptor, reply.data(), reply.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  ::close(descriptor);
+}
+
+bool IsLoopback(const asio::generic::stream_protocol::endpoint& endpoint) {
+  if (endpoint.protocol().family() == AF_UNIX) return true;
+  asio::ip::tcp::endpoint tcp;
+  tcp.resize(std::min(endpoint.size(), tcp.capacity()));
+  std::memcpy(tcp.data(), endpoint.data(), tcp.size());
+  return tcp.address().is_loopback();
+}
+
+std::string Describe(const asio::generic::stream_protocol::endpoint& endpoint) {
+  asio::ip::tcp::endpoint tcp;
+  tcp.resize(std::min(endpoint.size(), tcp.capacity()));
+  std::memcpy(tcp.data(), endpoint.data(), tcp.size());
+  const auto address = tcp.address();
+  return address.is_v6() ? absl::StrCat("[", address.to_string(), "]:", tcp.port())
+                         : absl::StrCat(address.to_string(), ":", tcp.port());
+}
+
+constexpr std::string_view kProtectedMode =
+    "-DENIED Chorale is running in protected mode: no password is set, so only clients on the "
+    "loopback interface or the Unix socket are accepted. Set a password with the requirepass "
+    "option, or turn this off with protected-mode no.\r\n";
+
+}  // namespace
+
+Server::Server(Config& config)
+    : config_(config),
+      store_(std::make_unique<Store>(static_cast<int>(config.databases.load()))),
+      pubsub_(std::make_unique<PubSub>(static_cast<int>(ThreadCount(config)))),
+      statistics_(ThreadCount(config), AllRows().size()),
+      started_at_ms_(UnixMillis()),
+      run_id_(RandomHex(40)) {
+  for (size_t i = 0; i < ThreadCount(config); ++i) {
+    threads_.push_back(std::make_unique<IoThread>(*this, static_cast<int>(i)));
+  }
+  listener_ = std::make_unique<Listener>(
+      threads_[0]->io(), [this](int descriptor, int family) { Accept(descriptor, family); });
+}
+
+Server::~Server() = default;
+
+const std::vector<std::string>& Server::addresses() const { return listener_->addresses(); }
+int Server::port() const { return listener_->port(); }
+
+absl::Status Server::Start() {
+  const absl::Status status = listener_->Open(config_);
+  if (!status.ok()) return status;
+  listener_->StartAccepting();
+  for (auto& thread : threads_) {
+    ScheduleCron(*thread);
+    thread->Start();
+  }
+  return absl::OkStatus();
+}
+
+void Server::RequestStop() {
+  if (!stop_requested_.exchange(true)) stop_.Notify();
+}
+
+void Server::Run() {
+  stop_.WaitForNotification();
+  threads_[0]->Post([this] { listener_->Close(); });
+  StopConnections();
+  for (auto& thread : threads_) thread->StopAndJoin();
+}
+
+// Asks every connection to finish and waits until they have, or until the grace time is over: then
+// the rest is closed as it stands.
+void Server::StopConnections() {
+  for (const bool at_once : {false, true}) {
+    absl::BlockingCounter visited(static_cast<int>(threads_.size()));
+    for (auto& thread : threads_) {
+      thread->Post([&visited, thread = thread.get(), at_once] {
+        for (const auto& connection : thread->Connections()) {
+          if (at_once) {
+            connection->Close();
+          } else {
+            connection->Finish();
+          }
+        }
+        visited.DecrementCount();
+      });
+    }
+    visited.Wait();
+    const auto deadline = std::chrono::steady_clock::now() + kShutdownGrace;
+    while (clients_.size() > 0 && std::chrono::steady_clock::now() < deadline) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+  }
+}
+
+// ---- accepting ----
+
+void Server::Accept(int descriptor, int family) {
+  if (clients_.size() >= static_cast<size_t>(config_.maxclients.load())) {
+    statistics_.thread(0).rejected_connections.Add();
+    Refuse(descriptor, "-ERR max number of clients reached\r\n");
+    return;
+  }
+  const auto least_loaded = std::min_element(
+      threads_.begin(), threads_.end(),
+      [](const auto& a, const auto& b) { return a->connections.load() < b->connections.load(); });
+  IoThread* thread = least_loaded->get();
+  ++thread->connections;
+  if (thread == IoThread::Current()) {
+    Adopt(*thread, descriptor, family);
+  } else {
+    thread->Post([this, thread, descriptor, family] { Adopt(*thread, descriptor, family); });
+  }
+}
+
+void Server::Adopt(IoThread& thread, int descriptor, int family) {
+  // The connection counts itself; until here the listener counted it.
+  --thread.connections;
+  error_code error;
+  Connection::Socket socket(thread.io());
+  socket.assign(asio::generic::stream_protocol(family, 0), descriptor, error);
+  const auto peer = error ? Connection::Socket::endpoint_type() : socket.remote_endpoint(error);
+  if (error) {
+    ::close(descriptor);
+    return;
+  }
+  if (config_.protected_mode && !config_.has_password && !IsLoopback(peer)) {
+    statistics_.thread(thread.index()).rejected_connections.Add();
+    socket.release(error);
+    Refuse(descriptor, kProtectedMode);
+    return;
+  }
+  const bool unix_socket = family == AF_UNIX;
+  const std::string local = unix_socket ? "" : Describe(socket.local_endpoint(error));
+  if (!unix_socket) {
+    socket.set_option(asio::ip::tcp::no_delay(true), error);
+    socket.set_option(asio::socket_base::keep_alive(config_.tcp_keepalive_seconds > 0), error);
+  }
+  auto connection = std::make_shared<Connection>(thread, std::move(socket));
+  ClientInfo& info = *connection->client().info;
+  info.id = clients_.NextId();
+  info.descriptor = descriptor;
+  info.address = unix_socket ? config_.unixsocket.get() + ":0" : Describe(peer);
+  info.local_address = unix_socket ? info.address : local;
+  info.connected_at_ms = UnixMillis();
+  info.last_interaction_ms = info.connected_at_ms;
+  info.thread = &thread;
+  info.connection = connection;
+  info.unix_socket = unix_socket;
+  clients_.Add(connection->client().info);
+  statistics_.thread(thread.index()).connections.Add();
+  connection->Start();
+}
+
+// ---- cron ----
+
+void Server::ScheduleCron(IoThread& thread) {
+  auto timer = std::make_shared<asio::steady_timer>(thread.io(), kCronPeriod);
+  timer->async_wait([this, &thread, timer](const error_code& error) {
+    if (error) return;
+    Cron(thread);
+    ScheduleCron(thread);
+  });
+}
+
+// Each thread looks after its own connections and its share of the shards.
+void Server::Cron(IoThread& thread) {
+  const int64_t now_ms = UnixMillis();
+  const auto step = static_cast<int>(threads_.size());
+  for (int shard = thread.index(); shard < Store::kShardCount; shard += step) {
+    store_->ExpireSome(shard, now_ms);
+  }
+  thread.TickConnections(now_ms);
+  if (thread.index() == 0) CronOnce();
+}
+
+void Server::CronOnce() {
+  const uint64_t commands = statistics_.Sum(&ThreadStatistics::commands);
+  const uint64_t per_period = commands - std::exchange(commands_seen_, commands);
+  statistics_.commands_per_second = per_period * 1000 / kCronPeriod.count();
+  used_memory = UsedMemory();
+  peak_memory = std::max(peak_memory.load(), used_memory.load());
+}
+
+}  // namespace chorale

@@ -1,0 +1,90 @@
+// The broker as a whole: owns the configuration, the store, the registries and the I/O threads.
+// Constant after Start() but for the members that say otherwise; all of them are thread-safe.
+
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/synchronization/notification.h"
+#include "broker/client_registry.h"
+#include "broker/config.h"
+#include "broker/monitors.h"
+#include "broker/pubsub.h"
+#include "broker/slowlog.h"
+#include "broker/statistics.h"
+#include "storage/store.h"
+
+namespace chorale {
+
+class IoThread;
+class Listener;
+
+class Server {
+ public:
+  explicit Server(Config& config);
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  // Opens the ports and starts the threads. The message of a failure is one line for the operator.
+  [[nodiscard]] absl::Status Start();
+  // Blocks until RequestStop(), then stops: no new connections, replies finished, sockets closed.
+  void Run();
+  // Any thread, also a signal handler's.
+  void RequestStop();
+
+  Config& config() { return config_; }
+  Store& store() { return *store_; }
+  PubSub& pubsub() { return *pubsub_; }
+  ClientRegistry& clients() { return clients_; }
+  Statistics& statistics() { return statistics_; }
+  SlowLog& slowlog() { return slowlog_; }
+  Monitors& monitors() { return monitors_; }
+  const std::vector<std::unique_ptr<IoThread>>& threads() const { return threads_; }
+
+  int64_t started_at_ms() const { return started_at_ms_; }
+  const std::string& run_id() const { return run_id_; }
+  // Bytes of memory in use, as the cron saw them last.
+  std::atomic<uint64_t> used_memory = 0;
+  std::atomic<uint64_t> peak_memory = 0;
+  bool OutOfMemory() const {
+    const auto limit = static_cast<uint64_t>(config_.maxmemory.load(std::memory_order_relaxed));
+    return limit != 0 && used_memory.load(std::memory_order_relaxed) > limit;
+  }
+
+  // What the broker listens on, for the banner and INFO.
+  const std::vector<std::string>& addresses() const;
+  int port() const;
+
+ private:
+  // Hands a new socket to the thread that has the fewest connections. From the listener's thread.
+  void Accept(int descriptor, int family);
+  // On the connection's own thread.
+  void Adopt(IoThread& thread, int descriptor, int family);
+  void StopConnections();
+  void ScheduleCron(IoThread& thread);
+  void Cron(IoThread& thread);
+  void CronOnce();
+
+  Config& config_;
+  std::unique_ptr<Store> store_;
+  std::unique_ptr<PubSub> pubsub_;
+  ClientRegistry clients_;
+  Statistics statistics_;
+  SlowLog slowlog_;
+  Monitors monitors_;
+  std::vector<std::unique_ptr<IoThread>> threads_;
+  std::unique_ptr<Listener> listener_;
+  std::atomic<bool> stop_requested_ = false;
+  absl::Notification stop_;
+  uint64_t commands_seen_ = 0;  // by the cron of the first thread
+  int64_t started_at_ms_ = 0;
+  std::string run_id_;
+};
+
+}  // namespace chorale

@@ -1,0 +1,337 @@
+#include "storage/locked_keys.h"
+
+#include <algorithm>
+#include <bit>
+#include <chrono>
+#include <thread>
+
+namespace chorale {
+namespace {
+
+// How long a thread spins for a shard before it lets others run, and before it sleeps. Critical
+// sections last well under a microsecond; only a script or an EXEC holds shards for longer.
+constexpr int kSpins = 64;
+constexpr int kYields = 64;
+constexpr std::chrono::microseconds kNap{50};
+
+void Pause(int attempt) {
+  if (attempt < kSpins) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#endif
+  } else if (attempt < kSpins + kYields) {
+    std::this_thread::yield();
+  } else {
+    std::this_thread::sleep_for(kNap);
+  }
+}
+
+template <typename Visitor>
+void ForEachShard(ShardMask mask, Visitor visit) {
+  for (; mask != 0; mask &= mask - 1) visit(std::countr_zero(mask));
+}
+
+}  // namespace
+
+// The set of locks is known at run time only, which the static analysis cannot follow; shard()
+// asserts what it could not prove.
+bool LockedKeys::Lock(ShardMask shards, GiveUp give_up) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+  for (ShardMask rest = shards; rest != 0; rest &= rest - 1) {
+    const int index = std::countr_zero(rest);
+    absl::Mutex& mutex = store_.shards_[index].mutex;
+    for (int attempt = 0; !mutex.TryLock(); ++attempt) {
+      if (attempt > kSpins && give_up()) {
+        Unlock();
+        return false;
+      }
+      Pause(attempt);
+    }
+    held_ |= ShardMask{1} << index;
+  }
+  return true;
+}
+
+void LockedKeys::Lock(ShardMask shards) {
+  (void)Lock(shards, [] { return false; });
+}
+
+void LockedKeys::Unlock() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+  ForEachShard(held_, [&](int index)
+                          ABSL_NO_THREAD_SAFETY_ANALYSIS { store_.shards_[index].mutex.Unlock(); });
+  held_ = 0;
+}
+
+void LockedKeys::Release() {
+  if (held_ == 0) return;
+  std::vector<ReadyKey> deferred = ServeReady();
+  Unlock();
+  for (const ReadyKey& ready : deferred) store_.ServeWaiters(ready.db, ready.key, now_ms_);
+}
+
+Shard& LockedKeys::shard(int index) {
+  assert((held_ >> index & 1) != 0 && "the key's shard is not locked by this token");
+  Shard& shard = store_.shards_[index];
+  shard.mutex.AssertHeld();
+  return shard;
+}
+
+Database& LockedKeys::DatabaseIn(int index, int db) {
+  Shard& locked = shard(index);
+  locked.mutex.AssertHeld();
+  return *locked.databases[db];
+}
+
+Entry* LockedKeys::Find(int db, std::string_view key) { return Find(db, key, HashKey(key)); }
+
+Entry* LockedKeys::Find(int db, std::string_view key, uint64_t hash) {
+  Database& database = this->database(db, hash);
+  Entry* entry = database.Find(key, hash);
+  if (entry == nullptr || !Expired(database, entry)) return entry;
+  Shard& locked = shard(Store::ShardOfHash(hash));
+  locked.mutex.AssertHeld();
+  ++locked.expired;
+  Erase(database, entry, hash);
+  return nullptr;
+}
+
+Entry* LockedKeys::Lookup(int db, std::string_view key) {
+  const uint64_t hash = HashKey(key);
+  Entry* entry = Find(db, key, hash);
+  Shard& locked = shard(Store::ShardOfHash(hash));
+  locked.mutex.AssertHeld();
+  ++(entry != nullptr ? locked.hits : locked.misses);
+  return entry;
+}
+
+void LockedKeys::SetString(int db, std::string_view key, std::string_view value, bool keep_expiry) {
+  const uint64_t hash = HashKey(key);
+  Database& database = this->database(db, hash);
+  Entry* entry = Find(db, key, hash);
+  if (entry == nullptr) {
+    Add(db, database, Entry::NewString(key, value), hash);
+    return;
+  }
+  if (!keep_expiry) database.ClearExpiry(entry);
+  if (entry->type() != ValueType::kString || !entry->TrySetString(value)) {
+    database.Replace(entry, Entry::NewString(key, value), hash);
+  }
+  TouchIn(database, key);
+}
+
+void LockedKeys::SetInteger(int db, std::string_view key, int64_t value) {
+  const uint64_t hash = HashKey(key);
+  Database& database = this->database(db, hash);
+  Entry* entry = Find(db, key, hash);
+  if (entry == nullptr) {
+    Add(db, database, Entry::NewInteger(key, value), hash);
+    return;
+  }
+  entry->SetInteger(value);
+  TouchIn(database, key);
+}
+
+Entry* LockedKeys::Put(int db, Entry::Pointer entry) {
+  const uint64_t hash = HashKey(entry->key());
+  Database& database = this->database(db, hash);
+  if (Entry* old = Find(db, entry->key(), hash); old != nullptr) {
+    database.Erase(old, hash);
+  }
+  return Add(db, database, std::move(entry), hash);
+}
+
+bool LockedKeys::Delete(int db, std::string_view key) {
+  const uint64_t hash = HashKey(key);
+  Entry* entry = Find(db, key, hash);
+  if (entry == nullptr) return false;
+  Erase(database(db, hash), entry, hash);
+  return true;
+}
+
+void LockedKeys::Move(int db, std::string_view key, int to_db, std::string_view to) {
+  const uint64_t hash = HashKey(key);
+  Database& source = database(db, hash);
+  Entry* entry = source.Find(key, hash);
+  const int64_t expiry = source.expiry(entry);
+  Entry::Pointer moved = entry->MoveTo(to);
+  Erase(source, entry, hash);
+  Entry* placed = Put(to_db, std::move(moved));
+  if (expiry != Database::kNever) database(to_db, to).SetExpiry(placed, expiry);
+}
+
+void LockedKeys::SetExpiry(int db, Entry* entry, int64_t at_ms) {
+  const uint64_t hash = HashKey(entry->key());
+  Database& database = this->database(db, hash);
+  if (at_ms <= now_ms_) {
+    Erase(database, entry, hash);
+    return;
+  }
+  database.SetExpiry(entry, at_ms);
+  TouchIn(database, entry->key());
+}
+
+bool LockedKeys::ClearExpiry(int db, Entry* entry) {
+  Database& database = this->database(db, entry->key());
+  if (!database.ClearExpiry(entry)) return false;
+  TouchIn(database, entry->key());
+  return true;
+}
+
+Entry* LockedKeys::Add(int db, Database& database, Entry::Pointer entry, uint64_t hash) {
+  Entry* added = database.Insert(std::move(entry), hash);
+  TouchIn(database, added->key());
+  MarkReady(db, database, added);
+  return added;
+}
+
+void LockedKeys::Erase(Database& database, Entry* entry, uint64_t hash) {
+  TouchIn(database, entry->key());
+  database.Erase(entry, hash);
+}
+
+size_t LockedKeys::ExpireBatch(Database& database, size_t batch) {
+  size_t freed = 0;
+  for (size_t looked = 0; looked < batch && database.expiring() > 0; ++looked) {
+    if (database.next_to_expire >= database.expiring()) database.next_to_expire = 0;
+    // An erased entry's slot is filled by the last one, which is then looked at next.
+    if (database.ExpiryAt(database.next_to_expire) > now_ms_) {
+      ++database.next_to_expire;
+      continue;
+    }
+    Entry* entry = database.ExpiringEntry(database.next_to_expire);
+    Erase(database, entry, HashKey(entry->key()));
+    ++freed;
+  }
+  return freed;
+}
+
+// ---- watching ----
+
+void LockedKeys::Touch(int db, std::string_view key) { TouchIn(database(db, key), key); }
+
+void LockedKeys::TouchIn(Database& database, std::string_view key) {
+  if (database.watches.empty()) return;
+  const auto found = database.watches.find(key);
+  if (found == database.watches.end()) return;
+  for (const auto& flag : found->second) flag->changed.store(true, std::memory_order_release);
+}
+
+void LockedKeys::TouchAll(const Database& database, const Database& other) {
+  for (const auto& [key, flags] : database.watches) {
+    const uint64_t hash = HashKey(key);
+    if (database.Find(key, hash) == nullptr && other.Find(key, hash) == nullptr) continue;
+    for (const auto& flag : flags) flag->changed.store(true, std::memory_order_release);
+  }
+}
+
+void LockedKeys::Watch(int db, std::string_view key, const std::shared_ptr<WatchFlag>& flag) {
+  Find(db, key);  // A key whose time has passed is gone before it is watched.
+  database(db, key).watches[std::string(key)].push_back(flag);
+}
+
+void LockedKeys::Unwatch(int db, std::string_view key, const std::shared_ptr<WatchFlag>& flag) {
+  auto& watches = database(db, key).watches;
+  const auto found = watches.find(key);
+  if (found == watches.end()) return;
+  std::erase(found->second, flag);
+  if (found->second.empty()) watches.erase(found);
+}
+
+// ---- waiting ----
+
+void LockedKeys::Register(const WaiterPointer& waiter) {
+  for (const std::string& key : waiter->keys()) {
+    auto& queue = database(waiter->db(), key).waiters[key];
+    // A key that the command names twice is waited for once.
+    if (queue.empty() || queue.back() != waiter) queue.push_back(waiter);
+  }
+}
+
+void LockedKeys::MarkReady(int db, const Database& database, const Entry* entry) {
+  if (database.waiters.empty() || entry->type() == ValueType::kString) return;
+  if (!database.waiters.contains(entry->key())) return;
+  ready_.push_back({db, std::string(entry->key())});
+}
+
+std::vector<LockedKeys::ReadyKey> LockedKeys::ServeReady() {
+  std::vector<ReadyKey> deferred;
+  // Serving may make further keys ready (BLMOVE's destination).
+  for (size_t i = 0; i < ready_.size(); ++i) {
+    const ReadyKey ready = ready_[i];
+    if (!ServeKey(ready.db, ready.key).empty()) deferred.push_back(ready);
+  }
+  ready_.clear();
+  return deferred;
+}
+
+std::string LockedKeys::ServeKey(int db, const std::string& key) {
+  auto& waiters = database(db, key).waiters;
+  const auto found = waiters.find(key);
+  if (found == waiters.end()) return {};
+  auto& queue = found->second;
+  for (auto next = queue.begin(); next != queue.end();) {
+    const Entry* entry = Find(db, key);
+    if (entry == nullptr) break;
+    const WaiterPointer waiter = *next;
+    if (entry->type() != waiter->wanted()) {
+      ++next;
+      continue;
+    }
+    if (!waiter->target().empty() && (held_ & Store::MaskOf(waiter->target())) == 0) {
+      return waiter->target();
+    }
+    next = queue.erase(next);
+    if (waiter->Claim()) waiter->Serve(*this, key);
+  }
+  if (queue.empty()) waiters.erase(found);
+  return {};
+}
+
+// ---- all keys ----
+
+size_t LockedKeys::Size(int db) {
+  size_t size = 0;
+  ForEachShard(held_, [&](int index) { size += DatabaseIn(index, db).entries().size(); });
+  return size;
+}
+
+size_t LockedKeys::Expiring(int db) {
+  size_t size = 0;
+  ForEachShard(held_, [&](int index) { size += DatabaseIn(index, db).expiring(); });
+  return size;
+}
+
+void LockedKeys::Flush(int db) {
+  ForEachShard(held_, [&](int index) {
+    Database& database = DatabaseIn(index, db);
+    TouchAll(database, database);
+    database.Clear();
+  });
+}
+
+void LockedKeys::Swap(int db_a, int db_b) {
+  ForEachShard(held_, [&](int index) {
+    Database& a = DatabaseIn(index, db_a);
+    Database& b = DatabaseIn(index, db_b);
+    TouchAll(a, b);
+    TouchAll(b, a);
+    a.SwapContents(b);
+    for (const int db : {db_a, db_b}) {
+      Database& database = DatabaseIn(index, db);
+      for (const auto& [key, queue] : database.waiters) {
+        const Entry* entry = database.Find(key, HashKey(key));
+        if (entry != nullptr) ready_.push_back({db, key});
+      }
+    }
+  });
+}
+
+void LockedKeys::ForEach(int db, absl::FunctionRef<void(Entry*)> visit) {
+  ForEachShard(held_, [&](int index) {
+    const Database& database = DatabaseIn(index, db);
+    database.entries().ForEach([&](Entry* entry) {
+      if (!Expired(database, entry)) visit(entry);
+    });
+  });
+}
+
+}  // namespace chorale

@@ -1,0 +1,84 @@
+#include "storage/store.h"
+
+#include <algorithm>
+
+#include "storage/locked_keys.h"
+
+namespace chorale {
+namespace {
+
+// How much of a shard's expiries one call of ExpireSome looks at, and how often it goes on when
+// more than a quarter of what it saw had expired.
+constexpr size_t kExpiryBatch = 256;
+constexpr int kExpiryRounds = 16;
+
+}  // namespace
+
+Store::Store(int databases) : database_count_(databases) {
+  for (Shard& shard : shards_) {
+    absl::MutexLock lock(&shard.mutex);
+    for (int i = 0; i < databases; ++i) shard.databases.push_back(std::make_unique<Database>());
+  }
+}
+
+bool Store::Unregister(const WaiterPointer& waiter) {
+  ShardMask mask = 0;
+  for (const std::string& key : waiter->keys()) mask |= MaskOf(key);
+  LockedKeys keys(*this, 0);
+  keys.Lock(mask);
+  for (const std::string& key : waiter->keys()) {
+    auto& waiters = keys.DatabaseIn(ShardOf(key), waiter->db()).waiters;
+    const auto found = waiters.find(key);
+    if (found == waiters.end()) continue;
+    found->second.remove(waiter);
+    if (found->second.empty()) waiters.erase(found);
+  }
+  return waiter->Claim();
+}
+
+size_t Store::ExpireSome(int index, int64_t now_ms) {
+  Shard& shard = shards_[index];
+  LockedKeys keys(*this, now_ms);
+  keys.Lock(ShardMask{1} << index);
+  shard.mutex.AssertHeld();
+  size_t freed = 0;
+  for (auto& database : shard.databases) {
+    for (int round = 0; round < kExpiryRounds && database->expiring() > 0; ++round) {
+      const size_t freed_now = keys.ExpireBatch(*database, kExpiryBatch);
+      freed += freed_now;
+      if (freed_now < kExpiryBatch / 4) break;
+    }
+  }
+  return freed;
+}
+
+Store::Totals Store::totals() {
+  Totals totals;
+  for (Shard& shard : shards_) {
+    absl::MutexLock lock(&shard.mutex);
+    totals.hits += shard.hits;
+    totals.misses += shard.misses;
+    totals.expired += shard.expired;
+    for (const auto& database : shard.databases) totals.waiting_keys += database->waiters.size();
+  }
+  return totals;
+}
+
+void Store::ResetCounters() {
+  for (Shard& shard : shards_) {
+    absl::MutexLock lock(&shard.mutex);
+    shard.hits = shard.misses = shard.expired = 0;
+  }
+}
+
+void Store::ServeWaiters(int db, const std::string& key, int64_t now_ms) {
+  for (ShardMask mask = MaskOf(key);;) {
+    LockedKeys keys(*this, now_ms);
+    keys.Lock(mask);
+    const std::string target = keys.ServeKey(db, key);
+    if (target.empty()) return;
+    mask = MaskOf(key) | MaskOf(target);
+  }
+}
+
+}  // namespace chorale

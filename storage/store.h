@@ -1,0 +1,78 @@
+// The keyspace: 2^k shards, each with one lock, each holding its part of every database.
+//
+// Ownership and locks. The store owns all data. Nobody touches a shard but through a LockedKeys
+// token (locked_keys.h), which locks the shards of its keys in ascending order and is released as
+// a whole; that order is the only one in which two shards are ever held. After the shards come, in
+// this order: the pub/sub registry, then the inbox of an I/O thread. All members are thread-safe.
+
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "storage/database.h"
+
+namespace chorale {
+
+// A set of shards, one bit each.
+using ShardMask = uint64_t;
+
+struct alignas(64) Shard {
+  absl::Mutex mutex;
+  std::vector<std::unique_ptr<Database>> databases ABSL_GUARDED_BY(mutex);
+  // Lookups for INFO's keyspace_hits and keyspace_misses, and keys that expired.
+  uint64_t hits ABSL_GUARDED_BY(mutex) = 0;
+  uint64_t misses ABSL_GUARDED_BY(mutex) = 0;
+  uint64_t expired ABSL_GUARDED_BY(mutex) = 0;
+};
+
+class Store {
+ public:
+  static constexpr int kShardCount = 64;
+  static constexpr ShardMask kAllShards = ~ShardMask{0};
+
+  // `databases` is the number of databases, 1 or more.
+  explicit Store(int databases);
+  Store(const Store&) = delete;
+  Store& operator=(const Store&) = delete;
+
+  int database_count() const { return database_count_; }
+
+  static int ShardOf(std::string_view key) { return ShardOfHash(HashKey(key)); }
+  static int ShardOfHash(uint64_t hash) { return static_cast<int>(hash >> 58); }
+  static ShardMask MaskOf(std::string_view key) { return ShardMask{1} << ShardOf(key); }
+
+  // Takes `waiter` off all keys on which it is registered. True when it had not been served: from
+  // here on it never will be. The caller holds no shard.
+  bool Unregister(const WaiterPointer& waiter);
+
+  // Frees keys whose time has passed, looking at no more than a bounded part of one shard. The
+  // broker calls it with each shard in turn, some hundred times a second. Returns keys freed.
+  size_t ExpireSome(int shard, int64_t now_ms);
+
+  struct Totals {
+    uint64_t hits = 0, misses = 0, expired = 0;
+    uint64_t waiting_keys = 0;  // keys on which somebody is blocked
+  };
+  Totals totals();
+  void ResetCounters();
+
+  // Serves the waiters of a key that need a further key as well, one token each; see waiter.h. The
+  // caller holds no shard.
+  void ServeWaiters(int db, const std::string& key, int64_t now_ms);
+
+ private:
+  friend class LockedKeys;
+
+  const int database_count_;
+  std::array<Shard, kShardCount> shards_;
+};
+
+}  // namespace chorale
