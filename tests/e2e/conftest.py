@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from differential.runner import Pair
 from support.server import Server, binary_under_test, is_redis, redis_binary
 
 
@@ -56,3 +57,28 @@ def redis_server(server_factory: Callable[..., Server]) -> Server:
     if binary is None:
         pytest.skip("redis-server is not installed")
     return server_factory(binary)
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    """A real redis-server and the server under test, to be asked the same things."""
+    reference, tested = redis_binary(), binary_under_test()
+    if reference is None:
+        pytest.skip("redis-server is not installed")
+    directory = tmp_path_factory.mktemp("pair")
+    # redis-server looks for blocking commands past their timeout hz times a second.
+    prompt = {"hz": 500}
+    servers = [
+        Server(reference, directory / "reference", **prompt),
+        Server(tested, directory / "tested", **(prompt if is_redis(tested) else {})),
+    ]
+    try:
+        for server in servers:
+            server.start()
+        running = Pair(*servers)
+        yield running
+        running.close()
+    finally:
+        for server in servers:
+            if server.process:
+                server.stop()

@@ -77,7 +77,7 @@ BRPOP {l}+ {block}
 BLMOVE {l} {l} (LEFT|RIGHT) (LEFT|RIGHT) {block}
 BRPOPLPUSH {l} {l} {block}
 BLMPOP {block} {nk} {l} {l} (LEFT|RIGHT) [COUNT {count}]
-SORT {l} [BY {glob}|BY nosort] [LIMIT {int} {int}] [ASC|DESC] [ALPHA]
+SORT {l} [LIMIT {int} {int}] [ASC|DESC] [ALPHA] [GET #]
 SORT {l} ALPHA STORE {l}
 SORT_RO {l} ALPHA
 """
