@@ -14,6 +14,9 @@
 namespace chorale {
 namespace {
 
+constexpr std::string_view kBusy =
+    "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.";
+
 // Refuses a command that may not run now. True when it wrote a reply.
 bool Gate(Connection& connection, const Command* command, Arguments args, ReplyWriter& reply) {
   Client& client = connection.client();
@@ -41,6 +44,10 @@ bool Gate(Connection& connection, const Command* command, Arguments args, ReplyW
                     FullName(*command)));
     return true;
   }
+  if (server.script_busy() && !command->has(kAllowBusy)) {
+    reply.Error(kBusy);
+    return true;
+  }
   if (command->has(kDenyOom) && server.OutOfMemory()) {
     reply.Error("OOM command not allowed when used memory > 'maxmemory'.");
     return true;
@@ -55,7 +62,14 @@ void Queue(Client& client, const Command& command, Arguments args, ReplyWriter& 
     return;
   }
   QueuedCommand queued{&command, {args.begin(), args.end()}};
-  for (const std::string_view arg : args) client.transaction->bytes += arg.size();
+  for (const std::string_view arg : args) client.transaction->bytes += arg.size() + sizeof(arg);
+  const int64_t limit = client.connection.server().config().client_query_buffer_limit;
+  if (client.transaction->bytes > static_cast<size_t>(limit)) {
+    client.transaction->aborted = true;
+    client.transaction->commands.clear();
+    reply.Error("ERR the queued commands are larger than client-query-buffer-limit");
+    return;
+  }
   client.transaction->commands.push_back(std::move(queued));
   client.info->queued = static_cast<int>(client.transaction->commands.size());
   reply.SimpleString("QUEUED");
@@ -109,7 +123,12 @@ void Dispatch(Connection& connection, Arguments args, ReplyWriter& reply) {
   IoThread& thread = connection.thread();
   Server& server = connection.server();
   LockedKeys keys(server.store(), UnixMillis());
-  keys.Lock(shards);
+  // A script that runs past its time keeps every shard; waiting for it would keep this thread from
+  // serving SCRIPT KILL.
+  if (!keys.Lock(shards, [&server] { return server.script_busy(); })) {
+    reply.Error(kBusy);
+    return;
+  }
   CommandContext context{server, thread, client, *command, args, keys, reply, client.db};
   Call(context);
 }

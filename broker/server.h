@@ -52,6 +52,11 @@ class Server {
   // Bytes of memory in use, as the cron saw them last.
   std::atomic<uint64_t> used_memory = 0;
   std::atomic<uint64_t> peak_memory = 0;
+  // True while a script has run past lua-time-limit: commands that wait for its shards are answered
+  // BUSY, so that no thread is stuck and SCRIPT KILL is heard.
+  bool script_busy() const { return script_busy_.load(std::memory_order_relaxed); }
+  void set_script_busy(bool busy) { script_busy_.store(busy, std::memory_order_relaxed); }
+
   bool OutOfMemory() const {
     const auto limit = static_cast<uint64_t>(config_.maxmemory.load(std::memory_order_relaxed));
     return limit != 0 && used_memory.load(std::memory_order_relaxed) > limit;
@@ -81,6 +86,7 @@ class Server {
   std::vector<std::unique_ptr<IoThread>> threads_;
   std::unique_ptr<Listener> listener_;
   std::atomic<bool> stop_requested_ = false;
+  std::atomic<bool> script_busy_ = false;
   absl::Notification stop_;
   uint64_t commands_seen_ = 0;  // by the cron of the first thread
   int64_t started_at_ms_ = 0;
