@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from differential.runner import Pair
+from support.resp import RespClient
 from support.server import Server, binary_under_test, is_redis, redis_binary
 
 
@@ -48,6 +49,30 @@ def server_factory(tmp_path: Path) -> Iterator[Callable[..., Server]]:
 def server(server_factory: Callable[..., Server]) -> Server:
     """A server with default options."""
     return server_factory()
+
+
+@pytest.fixture(scope="module")
+def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server for all tests of a file; for tests that change nothing but data."""
+    server = Server(binary_under_test(), tmp_path_factory.mktemp("shared") / "server")
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def connect(shared_server: Server) -> Iterator[Callable[..., RespClient]]:
+    """Opens connections to the shared server, emptied before and closed after the test."""
+    clients: list[RespClient] = []
+
+    def open_connection(protocol: int = 2, deadline: float = 10.0) -> RespClient:
+        clients.append(shared_server.connect(protocol, deadline))
+        return clients[-1]
+
+    open_connection().ok("FLUSHALL")
+    yield open_connection
+    for client in clients:
+        client.close()
 
 
 @pytest.fixture
