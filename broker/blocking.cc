@@ -15,6 +15,15 @@
 namespace chorale {
 namespace {
 
+LeasingPopFunction WithLease(const BlockingPop& pop) {
+  if (pop.leasing_pop) return pop.leasing_pop;
+  return [pop = pop.pop](LockedKeys& keys, std::string_view key,
+                         ReplyWriter& reply) -> std::unique_ptr<Lease> {
+    pop(keys, key, reply);
+    return nullptr;
+  };
+}
+
 // A client blocked on keys. The reply travels to the client's thread as a task.
 class BlockedClient final : public Waiter {
  public:
@@ -23,14 +32,17 @@ class BlockedClient final : public Waiter {
         thread_(context.thread),
         connection_(context.client.connection.weak_from_this()),
         protocol_(context.client.protocol),
-        pop_(pop.pop) {}
+        pop_(WithLease(pop)) {}
 
   void Serve(LockedKeys& keys, const std::string& key) override {
     std::string reply;
     ReplyWriter writer(&reply, protocol_);
-    pop_(keys, key, writer);
-    thread_.Post([connection = connection_, reply = std::move(reply)] {
-      if (const auto alive = connection.lock()) alive->Unblock(reply);
+    // Shared, because a task must be copyable.
+    auto lease = std::make_shared<std::unique_ptr<Lease>>(pop_(keys, key, writer));
+    thread_.Post([&thread = thread_, connection = connection_, reply = std::move(reply), lease] {
+      const auto alive = connection.lock();
+      if (alive != nullptr && alive->Unblock(reply, *lease)) return;
+      if (*lease != nullptr) GiveBack(thread, std::move(*lease));
     });
   }
 
@@ -38,7 +50,7 @@ class BlockedClient final : public Waiter {
   IoThread& thread_;
   const std::weak_ptr<Connection> connection_;
   const int protocol_;
-  const PopFunction pop_;
+  const LeasingPopFunction pop_;
 };
 
 // A client whose own socket time-out equals the blocking time-out gives up at the moment at which
@@ -58,7 +70,11 @@ void PopOrBlock(CommandContext& context, BlockingPop pop) {
       context.reply.Error(kWrongType);
       return;
     }
-    pop.pop(context.keys, key, context.reply);
+    if (pop.leasing_pop) {
+      context.client.connection.set_lease(pop.leasing_pop(context.keys, key, context.reply));
+    } else {
+      pop.pop(context.keys, key, context.reply);
+    }
     return;
   }
   std::string nothing;

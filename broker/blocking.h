@@ -4,12 +4,14 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "broker/command.h"
+#include "broker/lease.h"
 #include "storage/entry.h"
 
 namespace chorale {
@@ -18,15 +20,18 @@ namespace chorale {
 // reply. Runs on the client's thread when a key has something at once, else on the thread of
 // whoever fills the key, with the shards of `key` and of the target held.
 using PopFunction = std::function<void(LockedKeys& keys, std::string_view key, ReplyWriter& reply)>;
+// The same, and returns what is leased to the client (lease.h).
+using LeasingPopFunction = std::function<std::unique_ptr<Lease>(
+    LockedKeys& keys, std::string_view key, ReplyWriter& reply)>;
 
 struct BlockingPop {
   std::vector<std::string_view> keys;  // in the order of preference
   ValueType wanted;
   std::string_view target = {};  // a further key that `pop` changes, or empty
   int64_t timeout_ms = 0;        // 0: for ever
-  PopFunction pop;
-  bool null_array_on_timeout = true;  // else a null bulk string (BLMOVE)
-  bool lease = false;                 // what is popped is leased to the consumer; see lease.h
+  PopFunction pop = {};
+  bool null_array_on_timeout = true;    // else a null bulk string (BLMOVE)
+  LeasingPopFunction leasing_pop = {};  // in the place of `pop`
 };
 
 // Pops from the first key that has something, or blocks the client until one does. Inside EXEC and

@@ -2,10 +2,20 @@
 
 #include "broker/client.h"
 #include "broker/connection.h"
+#include "broker/io_thread.h"
 #include "broker/server.h"
 #include "storage/locked_keys.h"
 
 namespace chorale {
+namespace {
+
+void ForgetWatched(Client& client) {
+  client.watched.clear();
+  client.watch_flag.reset();
+  client.info->watched = 0;
+}
+
+}  // namespace
 
 void ResetTransaction(Client& client) {
   client.transaction.reset();
@@ -13,18 +23,18 @@ void ResetTransaction(Client& client) {
   if (client.watched.empty()) return;
   ShardMask mask = 0;
   for (const WatchedKey& watched : client.watched) mask |= Store::MaskOf(watched.key);
-  LockedKeys keys(client.connection.server().store(), 0);
-  keys.Lock(mask);
-  UnwatchAll(client, keys);
+  client.connection.thread().WithKeys(
+      mask, [watched = std::move(client.watched), flag = client.watch_flag](LockedKeys& keys) {
+        for (const WatchedKey& key : watched) keys.Unwatch(key.db, key.key, flag);
+      });
+  ForgetWatched(client);
 }
 
 void UnwatchAll(Client& client, LockedKeys& keys) {
   for (const WatchedKey& watched : client.watched) {
     keys.Unwatch(watched.db, watched.key, client.watch_flag);
   }
-  client.watched.clear();
-  client.watch_flag.reset();
-  client.info->watched = 0;
+  ForgetWatched(client);
 }
 
 void UnsubscribeFromAll(Client& client) {

@@ -7,7 +7,7 @@ namespace chorale {
 struct Client;
 class LockedKeys;
 
-// Ends MULTI and WATCH. The caller holds no shard.
+// Ends MULTI and WATCH; the watched keys forget the client soon. The caller holds no shard.
 void ResetTransaction(Client& client);
 // Ends WATCH under a token that holds the watched keys' shards.
 void UnwatchAll(Client& client, LockedKeys& keys);

@@ -25,6 +25,8 @@ constexpr size_t kFlushReplies = 64 << 10;
 constexpr int64_t kIdleAfterMs = 2000;
 // What a client may send ahead while it is blocked before the broker stops reading.
 constexpr size_t kReadAheadWhileBlocked = 1 << 20;
+// When a blocked client's time is over while a script holds its keys.
+constexpr int64_t kRetryMs = 20;
 
 }  // namespace
 
@@ -137,6 +139,7 @@ void Connection::HandleNeedMore(std::string& replies) {
 
 void Connection::Execute(Arguments args, std::string& replies) {
   lease_ = nullptr;
+  recovered_before_ = std::exchange(recovered_key_, {});
   ClientInfo& info = *client_.info;
   last_read_ms_ = UnixMillis();
   info.last_interaction_ms.store(last_read_ms_, std::memory_order_relaxed);
@@ -261,7 +264,10 @@ void Connection::Block(WaiterPointer waiter, int64_t timeout_ms, std::string on_
   waiter_ = std::move(waiter);
   on_timeout_ = std::move(on_timeout);
   client_.info->blocked = true;
-  if (timeout_ms <= 0) return;
+  if (timeout_ms > 0) StartBlockTimer(timeout_ms);
+}
+
+void Connection::StartBlockTimer(int64_t timeout_ms) {
   if (block_timer_ == nullptr) block_timer_ = std::make_unique<asio::steady_timer>(thread_.io());
   block_timer_->expires_after(std::chrono::milliseconds(timeout_ms));
   block_timer_->async_wait(
@@ -276,20 +282,32 @@ void Connection::EndBlock() {
   if (block_timer_ != nullptr) block_timer_->cancel();
 }
 
-void Connection::Unblock(std::string_view reply) {
-  if (closed_ || waiter_ == nullptr) return;
+bool Connection::Unblock(std::string_view reply, std::unique_ptr<Lease>& lease) {
+  if (closed_ || waiter_ == nullptr) return false;
   // Served through one key; it may still be registered on others.
-  if (waiter_->keys().size() > 1) (void)server().store().Unregister(waiter_);
+  if (waiter_->keys().size() > 1) {
+    thread_.WithKeys(Store::MaskOf(waiter_->keys()),
+                     [waiter = waiter_](LockedKeys& keys) { (void)keys.Unregister(waiter); });
+  }
   EndBlock();
+  lease_ = std::move(lease);
   Send(reply);
   Process();
   StartRead();
+  return true;
 }
 
 bool Connection::CancelBlock(std::string_view reply) {
   if (closed_ || waiter_ == nullptr) return false;
-  // A waiter that was served meanwhile has its reply under way.
-  if (!server().store().Unregister(waiter_)) return false;
+  {
+    LockedKeys keys(server().store(), UnixMillis());
+    if (!keys.Lock(Store::MaskOf(waiter_->keys()), [this] { return server().script_busy(); })) {
+      StartBlockTimer(kRetryMs);
+      return false;
+    }
+    // A waiter that was served meanwhile has its reply under way.
+    if (!keys.Unregister(waiter_)) return false;
+  }
   EndBlock();
   Send(reply);
   Process();
@@ -313,10 +331,11 @@ void Connection::Close() {
   if (std::exchange(closed_, true)) return;
   const auto self = shared_from_this();
   if (waiter_ != nullptr) {
-    (void)server().store().Unregister(waiter_);
+    thread_.WithKeys(Store::MaskOf(waiter_->keys()),
+                     [waiter = waiter_](LockedKeys& keys) { (void)keys.Unregister(waiter); });
     EndBlock();
   }
-  if (auto give_back = std::exchange(lease_, nullptr)) give_back();
+  if (lease_ != nullptr) GiveBack(thread_, std::move(lease_));
   EndClient(client_);
   thread_.RemoveConnection(this);
   boost::system::error_code ignored;

@@ -13,7 +13,6 @@
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -22,6 +21,7 @@
 #include "broker/client.h"
 #include "broker/config.h"
 #include "broker/frame.h"
+#include "broker/lease.h"
 #include "broker/output_queue.h"
 #include "broker/read_buffer.h"
 #include "protocol/resp_parser.h"
@@ -58,8 +58,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void Resume();
 
   // ---- called by tasks on this thread ----
-  // Ends a Block with its reply and goes on with what was received meanwhile.
-  void Unblock(std::string_view reply);
+  // Ends a Block with its reply and goes on with what was received meanwhile. Takes the lease over,
+  // unless the client is gone: then returns false.
+  bool Unblock(std::string_view reply, std::unique_ptr<Lease>& lease);
   // Ends a Block early: true when the client was still waiting; writes `reply`.
   bool CancelBlock(std::string_view reply);
   // CLIENT UNBLOCK without an error: as if the time were over.
@@ -77,10 +78,13 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool closed() const { return closed_; }
   bool blocked() const { return waiter_ != nullptr; }
 
-  // What a channels_redis consumer popped and has not confirmed; run when the connection closes
-  // before its next command. See lease.h.
-  void set_lease(std::function<void()> give_back) { lease_ = std::move(give_back); }
-  std::vector<std::string>& recovered_keys() { return recovered_keys_; }
+  // ---- the lease of channels_redis consumers; see lease.h ----
+  // The command that runs now was channels_redis's recovery script for `key`.
+  void set_recovered_key(std::string_view key) { recovered_key_ = key; }
+  // The key that the command before this one recovered; empty if it was another command.
+  const std::string& recovered_before() const { return recovered_before_; }
+  // What was popped stays with the client until its next command.
+  void set_lease(std::unique_ptr<Lease> lease) { lease_ = std::move(lease); }
 
  private:
   void StartRead();
@@ -96,6 +100,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void OnWritten(const boost::system::error_code& error, size_t bytes);
   bool OverOutputLimit();
   void EndBlock();
+  void StartBlockTimer(int64_t timeout_ms);
   OutputLimit& output_limit();
   bool DropIdle(int64_t now_ms);
   bool waiting() const { return waiter_ != nullptr || suspended_; }
@@ -110,8 +115,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   WaiterPointer waiter_;
   std::string on_timeout_;
   std::unique_ptr<boost::asio::steady_timer> block_timer_;
-  std::function<void()> lease_;
-  std::vector<std::string> recovered_keys_;
+  std::unique_ptr<Lease> lease_;
+  std::string recovered_key_, recovered_before_;
 
   int64_t soft_limit_since_ms_ = 0;
   int64_t last_read_ms_ = 0;

@@ -2,10 +2,13 @@
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
+#include <chrono>
 #include <utility>
 
+#include "broker/clock.h"
 #include "broker/connection.h"
 #include "broker/pubsub.h"
+#include "broker/server.h"
 
 namespace chorale {
 namespace {
@@ -13,6 +16,7 @@ namespace {
 constexpr size_t kLargestKeptReplyBuffer = 256 << 10;
 
 constexpr int64_t kTickMs = 1000;
+constexpr std::chrono::milliseconds kRetryKeys{20};
 
 thread_local IoThread* t_current = nullptr;
 
@@ -80,6 +84,18 @@ void IoThread::FlushDelivered() {
   flush_scheduled_ = false;
   auto connections = std::exchange(to_flush_, {});
   for (const auto& connection : connections) connection->FlushDelivered();
+}
+
+void IoThread::WithKeys(ShardMask shards, std::function<void(LockedKeys&)> work) {
+  LockedKeys keys(server_.store(), UnixMillis());
+  if (keys.Lock(shards, [this] { return server_.script_busy(); })) {
+    work(keys);
+    return;
+  }
+  auto retry = std::make_shared<boost::asio::steady_timer>(io_, kRetryKeys);
+  retry->async_wait([this, shards, retry, work = std::move(work)](const auto& error) {
+    if (!error) WithKeys(shards, work);
+  });
 }
 
 std::vector<std::shared_ptr<Connection>> IoThread::Connections() const {

@@ -20,6 +20,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/synchronization/mutex.h"
+#include "storage/locked_keys.h"
 
 namespace chorale {
 
@@ -63,6 +64,9 @@ class IoThread {
   [[nodiscard]] std::vector<std::shared_ptr<Connection>> Connections() const;
   // Called by the cron; looks at the connections once a second.
   void TickConnections(int64_t now_ms);
+  // Runs `work` with the shards locked: now, or again and again later while a script that runs past
+  // its time holds them. For what must be undone but not at once.
+  void WithKeys(ShardMask shards, std::function<void(LockedKeys&)> work);
   LocalSubscriptions& subscriptions() { return *subscriptions_; }
   // Serves the loop while a script holds this thread; see scripting.
   void PollOnce() { io_.poll_one(); }

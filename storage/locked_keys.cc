@@ -246,6 +246,17 @@ void LockedKeys::Register(const WaiterPointer& waiter) {
   }
 }
 
+bool LockedKeys::Unregister(const WaiterPointer& waiter) {
+  for (const std::string& key : waiter->keys()) {
+    auto& waiters = database(waiter->db(), key).waiters;
+    const auto found = waiters.find(key);
+    if (found == waiters.end()) continue;
+    found->second.remove(waiter);
+    if (found->second.empty()) waiters.erase(found);
+  }
+  return waiter->Claim();
+}
+
 void LockedKeys::MarkReady(int db, const Database& database, const Entry* entry) {
   if (database.waiters.empty() || entry->type() == ValueType::kString) return;
   if (!database.waiters.contains(entry->key())) return;

@@ -103,6 +103,8 @@ class LockedKeys {
   // ---- waiting and watching ----
   // All shards of the waiter's keys are held.
   void Register(const WaiterPointer& waiter);
+  // Takes `waiter` off its keys. True when it had not been served: from here on it never will be.
+  bool Unregister(const WaiterPointer& waiter);
   void Watch(int db, std::string_view key, const std::shared_ptr<WatchFlag>& flag);
   void Unwatch(int db, std::string_view key, const std::shared_ptr<WatchFlag>& flag);
 

@@ -21,25 +21,17 @@ Store::Store(int databases) : database_count_(databases) {
   }
 }
 
-bool Store::Unregister(const WaiterPointer& waiter) {
+ShardMask Store::MaskOf(const std::vector<std::string>& keys) {
   ShardMask mask = 0;
-  for (const std::string& key : waiter->keys()) mask |= MaskOf(key);
-  LockedKeys keys(*this, 0);
-  keys.Lock(mask);
-  for (const std::string& key : waiter->keys()) {
-    auto& waiters = keys.DatabaseIn(ShardOf(key), waiter->db()).waiters;
-    const auto found = waiters.find(key);
-    if (found == waiters.end()) continue;
-    found->second.remove(waiter);
-    if (found->second.empty()) waiters.erase(found);
-  }
-  return waiter->Claim();
+  for (const std::string& key : keys) mask |= MaskOf(key);
+  return mask;
 }
 
 size_t Store::ExpireSome(int index, int64_t now_ms) {
   Shard& shard = shards_[index];
   LockedKeys keys(*this, now_ms);
-  keys.Lock(ShardMask{1} << index);
+  // A shard that is busy is looked at next time; the caller serves clients and may not wait.
+  if (!keys.Lock(ShardMask{1} << index, [] { return true; })) return 0;
   shard.mutex.AssertHeld();
   size_t freed = 0;
   for (auto& database : shard.databases) {

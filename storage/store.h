@@ -48,10 +48,7 @@ class Store {
   static int ShardOf(std::string_view key) { return ShardOfHash(HashKey(key)); }
   static int ShardOfHash(uint64_t hash) { return static_cast<int>(hash >> 58); }
   static ShardMask MaskOf(std::string_view key) { return ShardMask{1} << ShardOf(key); }
-
-  // Takes `waiter` off all keys on which it is registered. True when it had not been served: from
-  // here on it never will be. The caller holds no shard.
-  bool Unregister(const WaiterPointer& waiter);
+  static ShardMask MaskOf(const std::vector<std::string>& keys);
 
   // Frees keys whose time has passed, looking at no more than a bounded part of one shard. The
   // broker calls it with each shard in turn, some hundred times a second. Returns keys freed.

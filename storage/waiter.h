@@ -9,7 +9,8 @@
 // token with both keys; nobody is dropped in between, they merely stay registered.
 //
 // A waiter on several keys may be reached by two writers at once; Claim() lets one of them win.
-// The owner of the waiter ends it (time-out, disconnect, CLIENT UNBLOCK) with Store::Unregister.
+// The owner of the waiter ends it (time-out, disconnect, CLIENT UNBLOCK) with
+// LockedKeys::Unregister.
 
 #pragma once
 
