@@ -22,6 +22,7 @@ from __future__ import annotations
 import collections
 import math
 import socket
+import struct
 import time
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -321,6 +322,11 @@ class RespClient:
         self.close()
 
     def close(self) -> None:
+        self.socket.close()
+
+    def abort(self) -> None:
+        """Close with a reset, as when a process with unread data is killed."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.socket.close()
 
     def send(self, *args: Argument) -> None:

@@ -131,9 +131,11 @@ class Server:
         return reply == Simple("PONG") or (isinstance(reply, Error) and reply.code == "NOAUTH")
 
     def connect(self, protocol: int = 2, deadline: float = 10.0) -> RespClient:
+        """A client that the server has accepted by the time of return."""
         client = RespClient(self.address, timeout=scaled(deadline))
         if self.password:
             client.ok("AUTH", str(self.password))
+        client.ok("PING")
         if protocol != 2:
             client.ok("HELLO", protocol)
         return client
