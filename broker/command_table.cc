@@ -2,24 +2,57 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <string>
 
 #include "absl/strings/ascii.h"
 #include "protocol/numbers.h"
-#include "storage/database.h"
 
 namespace chorale {
 namespace {
 
-constexpr size_t kLongestName = 32;
+char Lower(char c) { return absl::ascii_tolower(static_cast<unsigned char>(c)); }
 
-// Lower-cases into a buffer on the stack; names longer than any command's yield an empty view.
-std::string_view LowerCase(std::string_view name, std::array<char, kLongestName>& buffer) {
-  if (name.size() > buffer.size()) return {};
-  std::transform(name.begin(), name.end(), buffer.begin(),
-                 [](char c) { return absl::ascii_tolower(static_cast<unsigned char>(c)); });
-  return {buffer.data(), name.size()};
+bool EqualsIgnoringCase(std::string_view name, std::string_view lower) {
+  return name.size() == lower.size() && std::equal(name.begin(), name.end(), lower.begin(),
+                                                   [](char a, char b) { return Lower(a) == b; });
 }
+
+// Up to eight bytes of the name as a number, letters in lower case (other bytes are changed too,
+// alike for equal names); the length tells names with the same beginning apart.
+uint64_t NamePrefix(std::string_view name) {
+  uint64_t prefix = 0;
+  std::memcpy(&prefix, name.data(), std::min(name.size(), sizeof(prefix)));
+  return prefix | 0x2020202020202020;
+}
+
+// Open addressing over name prefixes: one multiplication and nearly always one probe.
+class NameIndex {
+ public:
+  void Add(const Command* command) {
+    size_t slot = Slot(NamePrefix(command->name), command->name.size());
+    while (slots_[slot] != nullptr) slot = (slot + 1) % kSlots;
+    slots_[slot] = command;
+  }
+
+  const Command* Find(std::string_view name) const {
+    for (size_t slot = Slot(NamePrefix(name), name.size()); slots_[slot] != nullptr;
+         slot = (slot + 1) % kSlots) {
+      if (EqualsIgnoringCase(name, slots_[slot]->name)) return slots_[slot];
+    }
+    return nullptr;
+  }
+
+ private:
+  static constexpr size_t kSlotBits = 11;
+  static constexpr size_t kSlots = size_t{1} << kSlotBits;
+
+  static size_t Slot(uint64_t prefix, size_t length) {
+    return ((prefix ^ length) * 0x9e3779b97f4a7c15) >> (64 - kSlotBits);
+  }
+
+  std::array<const Command*, kSlots> slots_{};
+};
 
 struct Table {
   Table() {
@@ -43,7 +76,7 @@ struct Table {
     rows.push_back(command);
     Command& row = rows.back();
     row.id = rows.size() - 1;
-    by_name.emplace(row.name, &row);
+    by_name.Add(&row);
     sorted.push_back(&row);
     for (const Command& subcommand : command.subcommands) {
       rows.push_back(subcommand);
@@ -54,7 +87,7 @@ struct Table {
   }
 
   std::vector<Command> rows;
-  absl::flat_hash_map<std::string_view, const Command*, StringHash, StringEqual> by_name;
+  NameIndex by_name;
   std::vector<const Command*> sorted;
 };
 
@@ -65,20 +98,13 @@ const Table& GetTable() {
 
 }  // namespace
 
-const Command* FindCommandByName(std::string_view name) {
-  std::array<char, kLongestName> buffer;
-  const auto& by_name = GetTable().by_name;
-  const auto found = by_name.find(LowerCase(name, buffer));
-  return found == by_name.end() ? nullptr : found->second;
-}
+const Command* FindCommandByName(std::string_view name) { return GetTable().by_name.Find(name); }
 
 const Command* FindCommand(Arguments args) {
   const Command* command = FindCommandByName(args[0]);
   if (command == nullptr || command->subcommands.empty() || args.size() < 2) return command;
-  std::array<char, kLongestName> buffer;
-  const std::string_view name = LowerCase(args[1], buffer);
   for (const Command& subcommand : command->subcommands) {
-    if (subcommand.name == name) return &subcommand;
+    if (EqualsIgnoringCase(args[1], subcommand.name)) return &subcommand;
   }
   return command;
 }

@@ -91,6 +91,7 @@ void Connection::OnRead(const boost::system::error_code& error, size_t bytes) {
 void Connection::Process() {
   if (processing_ || closed_) return;
   processing_ = true;
+  thread_.BeginTurn();
   std::string replies = thread_.TakeReplyBuffer();
   ProcessBuffered(replies);
   Send(replies);
@@ -141,7 +142,7 @@ void Connection::Execute(Arguments args, std::string& replies) {
   lease_ = nullptr;
   recovered_before_ = std::exchange(recovered_key_, {});
   ClientInfo& info = *client_.info;
-  last_read_ms_ = UnixMillis();
+  last_read_ms_ = thread_.now_ms();
   info.last_interaction_ms.store(last_read_ms_, std::memory_order_relaxed);
   const size_t begin = replies.size();
   const bool skip = client_.reply_mode == ReplyMode::kSkipNext;

@@ -91,6 +91,17 @@ ShardMask ShardsForTransaction(const Client& client) {
   return mask;
 }
 
+void AddToSlowLog(CommandContext& context, uint64_t ticks) {
+  const Config& config = context.server.config();
+  const int64_t slow_us = config.slowlog_log_slower_than_us.load(std::memory_order_relaxed);
+  if (slow_us < 0) return;
+  const int64_t duration_us = TicksToNanos(ticks) / 1000;
+  if (duration_us < slow_us) return;
+  const ClientInfo& info = *context.client.info;
+  context.server.slowlog().Add(context.args, duration_us, info.address, info.name(),
+                               static_cast<size_t>(config.slowlog_max_len.load()));
+}
+
 }  // namespace
 
 ShardMask ShardsFor(const Command& command, Arguments args) {
@@ -122,7 +133,7 @@ void Dispatch(Connection& connection, Arguments args, ReplyWriter& reply) {
 
   IoThread& thread = connection.thread();
   Server& server = connection.server();
-  LockedKeys keys(server.store(), UnixMillis());
+  LockedKeys keys(server.store(), thread.now_ms());
   // A script that runs past its time keeps every shard; waiting for it would keep this thread from
   // serving SCRIPT KILL.
   if (!keys.Lock(shards, [&server] { return server.script_busy(); })) {
@@ -139,27 +150,21 @@ void Call(CommandContext& context) {
   if (server.monitors().active() && !command.has(kSkipMonitor)) server.monitors().Feed(context);
 
   const size_t reply_begin = context.reply.out().size();
-  const int64_t begin = MonotonicNanos();
+  const uint64_t began = context.thread.lap_began();
   command.handler(context);
-  const int64_t duration_ns = MonotonicNanos() - begin;
+  const uint64_t ticks = context.thread.Lap() - began;
 
   ThreadStatistics& statistics = server.statistics().thread(context.thread.index());
   statistics.commands.Add();
   CommandCounters& counters = statistics.by_command[command.id];
   counters.calls.Add();
-  counters.nanoseconds.Add(static_cast<uint64_t>(duration_ns));
+  counters.ticks.Add(ticks);
   const std::string& out = context.reply.out();
   if (out.size() > reply_begin && out[reply_begin] == '-') {
     counters.failed.Add();
     statistics.errors.Add();
   }
-  const int64_t slow_us =
-      server.config().slowlog_log_slower_than_us.load(std::memory_order_relaxed);
-  if (slow_us >= 0 && duration_ns / 1000 >= slow_us && !command.has(kSkipSlowlog)) {
-    server.slowlog().Add(context.args, duration_ns / 1000, context.client.info->address,
-                         context.client.info->name(),
-                         static_cast<size_t>(server.config().slowlog_max_len.load()));
-  }
+  if (!command.has(kSkipSlowlog)) AddToSlowLog(context, ticks);
 }
 
 void WriteUnknownCommand(Arguments args, ReplyWriter& reply) {

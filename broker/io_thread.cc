@@ -16,6 +16,7 @@ namespace {
 constexpr size_t kLargestKeptReplyBuffer = 256 << 10;
 
 constexpr int64_t kTickMs = 1000;
+constexpr int64_t kTimeOfDayValidUs = 200;
 constexpr std::chrono::milliseconds kRetryKeys{20};
 
 thread_local IoThread* t_current = nullptr;
@@ -64,6 +65,17 @@ void IoThread::Drain() {
     inbox_size_.store(0, std::memory_order_relaxed);
   }
   for (Task& task : tasks) task();
+}
+
+void IoThread::BeginTurn() {
+  now_ms_ = UnixMillis();
+  lap_ticks_ = now_ms_ticks_ = NowTicks();
+}
+
+uint64_t IoThread::Lap() {
+  lap_ticks_ = NowTicks();
+  if (lap_ticks_ - now_ms_ticks_ > MicrosToTicks(kTimeOfDayValidUs)) BeginTurn();
+  return lap_ticks_;
 }
 
 std::string IoThread::TakeReplyBuffer() { return std::exchange(spare_reply_buffer_, {}); }

@@ -53,6 +53,13 @@ class IoThread {
   size_t inbox_size() const { return inbox_size_.load(std::memory_order_relaxed); }
 
   // ---- this thread only ----
+  // Begins a turn: reads the clocks.
+  void BeginTurn();
+  // Unix time, as of the turn's beginning; read anew when a command took long.
+  int64_t now_ms() const { return now_ms_; }
+  // Ends the timing of one command and begins the next; returns the ticks when it ended.
+  uint64_t Lap();
+  uint64_t lap_began() const { return lap_ticks_; }
   // An empty buffer for the replies of one turn, with its capacity kept from turn to turn.
   std::string TakeReplyBuffer();
   void ReturnReplyBuffer(std::string buffer);
@@ -89,6 +96,9 @@ class IoThread {
   std::atomic<size_t> inbox_size_ = 0;
 
   // This thread only.
+  int64_t now_ms_ = 0;
+  uint64_t now_ms_ticks_ = 0;
+  uint64_t lap_ticks_ = 0;
   std::string spare_reply_buffer_;
   std::vector<std::shared_ptr<Connection>> to_flush_;
   bool flush_scheduled_ = false;

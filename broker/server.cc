@@ -95,6 +95,7 @@ int Server::port() const { return listener_->port(); }
 absl::Status Server::Start() {
   const absl::Status status = listener_->Open(config_);
   if (!status.ok()) return status;
+  CalibrateTicks();
   listener_->StartAccepting();
   for (auto& thread : threads_) {
     ScheduleCron(*thread);
@@ -221,6 +222,7 @@ void Server::Cron(IoThread& thread) {
 }
 
 void Server::CronOnce() {
+  CalibrateTicks();
   const uint64_t commands = statistics_.Sum(&ThreadStatistics::commands);
   const uint64_t per_period = commands - std::exchange(commands_seen_, commands);
   statistics_.commands_per_second = per_period * 1000 / kCronPeriod.count();

@@ -23,7 +23,7 @@ class Counter {
 };
 
 struct CommandCounters {
-  Counter calls, nanoseconds, rejected, failed;
+  Counter calls, ticks, rejected, failed;  // ticks: see clock.h
 };
 
 // What one I/O thread counted.
