@@ -176,8 +176,10 @@ def test_bad_arguments_are_answered_as_redis_answers_them(bench: Bench, family: 
     seen = set()
     problems = []
     for row in _rows(family):
+        if row.expected or row.calls[0][0].encode() in bench.pair.lacking:
+            continue
         for calls in row.variations():
-            if row.expected or calls in seen:
+            if calls in seen:
                 continue
             seen.add(calls)
             problem = bench.difference(calls)

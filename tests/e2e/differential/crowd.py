@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 import re
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,9 +38,9 @@ class CrowdStep:
         return f"client {self.client}: {Step(self.args, True)}"
 
 
-def crowd_sequence(family: str, seed: int) -> list[CrowdStep]:
+def crowd_sequence(family: str, seed: int, lacking: Collection[bytes] = ()) -> list[CrowdStep]:
     rng = random.Random(f"{family}/{seed}")
-    forms = forms_of(family)
+    forms = [form for form in forms_of(family) if form.command.encode() not in lacking]
     return [
         CrowdStep(rng.randrange(CLIENTS), rng.choice(forms).expand(rng, KINDS))
         for _ in range(LENGTH)

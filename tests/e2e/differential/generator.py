@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Collection
 
 from .forms import forms_of
 from .grammar import Arguments
@@ -47,11 +48,14 @@ OPENING_SHARE = 0.6
 
 
 class Generator:
-    """Sequences of one family. Deterministic: family and seed decide everything."""
+    """Sequences of one family, without the commands that the server under test lacks.
 
-    def __init__(self, family: str):
+    Deterministic: family and seed decide everything.
+    """
+
+    def __init__(self, family: str, lacking: Collection[bytes] = ()):
         self.family = family
-        self.forms = forms_of(family)
+        self.forms = [form for form in forms_of(family) if form.command.encode() not in lacking]
         self.opening = forms_of("opening")
 
     def sequence(self, seed: int) -> list[Step]:

@@ -30,6 +30,10 @@ REPLY_SECONDS = 3.0
 PAST = {b"0", b"-1", b"1"}
 
 
+# Redis commands that a broker can do without: compared where the server under test has them.
+OPTIONAL = (b"SORT", b"SORT_RO", b"BITFIELD", b"BITFIELD_RO")
+
+
 @dataclass(frozen=True)
 class Step:
     """A command, and whether the pipeline is cut behind it."""
@@ -73,6 +77,10 @@ class Pair:
     def __init__(self, reference: Server, tested: Server):
         self.servers = (reference, tested)
         self.controls = tuple(server.connect() for server in self.servers)
+        rows = self.controls[1].command("COMMAND", "INFO", *OPTIONAL)
+        self.lacking = {
+            name for name, row in zip(OPTIONAL, rows, strict=False) if not isinstance(row, list)
+        }
 
     def close(self) -> None:
         for control in self.controls:

@@ -26,7 +26,7 @@ CROWDS = {"blocking": run_blocking, "pubsub": run_pubsub}
 def test_random_commands_are_answered_as_redis_answers_them(
     pair: Pair, family: str, protocol: int
 ) -> None:
-    generator = Generator(family)
+    generator = Generator(family, pair.lacking)
     reports: dict[str, str] = {}
     for seed in range(FIRST_SEED, FIRST_SEED + SEQUENCES):
         steps = generator.sequence(seed)
@@ -48,7 +48,7 @@ def test_clients_at_once_are_answered_as_redis_answers_them(
     run = CROWDS[family]
     reports: dict[str, str] = {}
     for seed in range(FIRST_SEED, FIRST_SEED + max(1, SEQUENCES // 2)):
-        steps = crowd_sequence(family, seed)
+        steps = crowd_sequence(family, seed, pair.lacking)
         mismatch = run(pair, steps, protocol)
         if mismatch is None:
             continue
