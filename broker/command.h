@@ -15,7 +15,7 @@
 
 namespace chorale {
 
-class Client;
+struct Client;
 class IoThread;
 class Server;
 struct Command;

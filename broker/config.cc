@@ -396,9 +396,9 @@ absl::Status Config::Set(const std::vector<std::pair<std::string_view, std::stri
       return absl::NotFoundError(absl::StrCat(
           "Unknown option or number of arguments for CONFIG SET - '", Absl(name), "'"));
     }
-    const auto failed = [&](absl::string_view why) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "CONFIG SET failed (possibly related to argument '", Absl(name), "') - ", why));
+    const auto failed = [name = Absl(name)](absl::string_view why) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("CONFIG SET failed (possibly related to argument '", name, "') - ", why));
     };
     if (option->only_at_start) return failed("can't set immutable config");
     if (std::find(chosen.begin(), chosen.end(), option) != chosen.end()) {
