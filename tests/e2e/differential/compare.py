@@ -67,7 +67,14 @@ PROCESS_FACTS = {
 # Since 7.2 short lists and sets of strings are listpacks; the reference is a 7.0.
 SAME_ENCODING = {(b"quicklist", b"listpack"), (b"hashtable", b"listpack")}
 # Error texts that changed after 7.0: (the reference's, the accepted newer form).
-REWORDED_ERRORS: tuple[tuple[re.Pattern[bytes], re.Pattern[bytes]], ...] = ()
+REWORDED_ERRORS = (
+    (re.compile(rb"ERR timeout is negative"), re.compile(rb"ERR timeout is out of range")),
+)
+# Where a scan's cursor stands. 7.0 reads a cursor as strtoul() does, -3 and " 1" included; newer
+# ones refuse what is no number of its own making.
+CURSOR_AT = {b"SCAN": 1, b"SSCAN": 2, b"HSCAN": 2, b"ZSCAN": 2}
+PLAIN_CURSOR = re.compile(rb"\d{1,19}")
+INVALID_CURSOR = Error("ERR invalid cursor")
 
 
 def command_name(args: Arguments) -> bytes:
@@ -78,6 +85,8 @@ def same_reply(args: Arguments, expected: Any, actual: Any) -> bool:
     name = command_name(args)
     if isinstance(expected, Exception):
         return isinstance(actual, Exception) and _lost(expected) == _lost(actual)
+    if actual == INVALID_CURSOR and _has_odd_cursor(args):
+        return True
     if isinstance(expected, Error) or isinstance(actual, Error):
         return _same_error(expected, actual)
     if name in FREE:
@@ -100,6 +109,11 @@ def same_reply(args: Arguments, expected: Any, actual: Any) -> bool:
 def _lost(failure: Exception) -> bool:
     """Whether the connection ended, be it gently or by reset; else no reply came in time."""
     return isinstance(failure, ConnectionError)
+
+
+def _has_odd_cursor(args: Arguments) -> bool:
+    place = CURSOR_AT.get(command_name(args), len(args))
+    return len(args) > place and not PLAIN_CURSOR.fullmatch(args[place])
 
 
 def _is_help(args: Arguments) -> bool:

@@ -34,8 +34,10 @@ DIFFERENT = [
     (("TTL", "k"), 100, 50),
     (("SRANDMEMBER", "k", "2"), [b"a", b"b"], [b"a"]),
     (("OBJECT", "ENCODING", "k"), b"listpack", b"hashtable"),
+    (("SCAN", "3"), [b"0", []], Error("ERR invalid cursor")),
 ]
 SAME = [
+    (("SCAN", "-3"), [b"0", []], Error("ERR invalid cursor")),
     (("SMEMBERS", "k"), [b"a", b"b"], [b"b", b"a"]),
     (("SMEMBERS", "k"), Set([b"a", b"b"]), Set([b"b", b"a"])),
     (("HGETALL", "k"), [b"f", b"v", b"g", b"w"], [b"g", b"w", b"f", b"v"]),
