@@ -101,6 +101,11 @@ struct KeySpec {
   int count_at = 0;
 };
 
+inline constexpr KeySpec kNoKeys{};
+inline constexpr KeySpec kFirstKey{1, 1, 1};
+inline constexpr KeySpec kFirstTwoKeys{1, 2, 1};
+inline constexpr KeySpec kKeysToEnd{1, -1, 1};
+
 struct Command {
   std::string_view name;  // lower case; of a subcommand: its own word
   int arity;              // with the name(s); negative: at least that many
@@ -123,6 +128,9 @@ struct Command {
 // The rows of each family; command_table.cc joins them.
 std::span<const Command> StringCommands();
 std::span<const Command> KeyCommands();
+std::span<const Command> ExpiryCommands();
+std::span<const Command> DatabaseCommands();
+std::span<const Command> ScanCommands();
 std::span<const Command> ListCommands();
 std::span<const Command> HashCommands();
 std::span<const Command> SetCommands();

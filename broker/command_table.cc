@@ -56,7 +56,8 @@ class NameIndex {
 
 struct Table {
   Table() {
-    const std::array families = {StringCommands(),     KeyCommands(),         ListCommands(),
+    const std::array families = {StringCommands(),     KeyCommands(),         ExpiryCommands(),
+                                 DatabaseCommands(),   ScanCommands(),        ListCommands(),
                                  HashCommands(),       SetCommands(),         SortedSetCommands(),
                                  PubSubCommands(),     TransactionCommands(), ScriptingCommands(),
                                  ConnectionCommands(), ClientCommands(),      ServerCommands()};

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstring>
 #include <new>
+#include <utility>
 
 #include "storage/hash.h"
 #include "storage/list.h"
@@ -83,6 +84,13 @@ Entry::Pointer Entry::NewString(std::string_view key, std::string_view value) {
 Entry::Pointer Entry::NewInteger(std::string_view key, int64_t value) {
   Pointer entry(Allocate(key, 0));
   entry->SetInteger(value);
+  return entry;
+}
+
+Entry::Pointer Entry::NewBytes(std::string_view key, std::string bytes) {
+  Pointer entry(Allocate(key, 0));
+  entry->payload_.heap = new std::string(std::move(bytes));
+  entry->form_ = Form::kHeap;
   return entry;
 }
 

@@ -103,19 +103,32 @@ Entry* LockedKeys::Lookup(int db, std::string_view key) {
   return entry;
 }
 
-void LockedKeys::SetString(int db, std::string_view key, std::string_view value, bool keep_expiry) {
+Entry* LockedKeys::SetString(int db, std::string_view key, std::string_view value,
+                             bool keep_expiry) {
   const uint64_t hash = HashKey(key);
   Database& database = this->database(db, hash);
   Entry* entry = Find(db, key, hash);
   if (entry == nullptr) {
-    Add(db, database, Entry::NewString(key, value), hash);
-    return;
+    return Add(db, database, Entry::NewString(key, value), hash);
   }
   if (!keep_expiry) database.ClearExpiry(entry);
   if (entry->type() != ValueType::kString || !entry->TrySetString(value)) {
-    database.Replace(entry, Entry::NewString(key, value), hash);
+    entry = database.Replace(entry, Entry::NewString(key, value), hash);
   }
   TouchIn(database, key);
+  return entry;
+}
+
+std::string& LockedKeys::EditString(int db, std::string_view key) {
+  const uint64_t hash = HashKey(key);
+  Database& database = this->database(db, hash);
+  Entry* entry = Find(db, key, hash);
+  if (entry == nullptr) {
+    entry = Add(db, database, Entry::NewBytes(key, {}), hash);
+  } else {
+    TouchIn(database, key);
+  }
+  return entry->MutableString();
 }
 
 void LockedKeys::SetInteger(int db, std::string_view key, int64_t value) {

@@ -80,7 +80,10 @@ class LockedKeys {
   bool Exists(int db, std::string_view key) { return Find(db, key) != nullptr; }
 
   // Sets a string whatever the key held before. Removes the expiry unless told to keep it.
-  void SetString(int db, std::string_view key, std::string_view value, bool keep_expiry = false);
+  Entry* SetString(int db, std::string_view key, std::string_view value, bool keep_expiry = false);
+  // The bytes of a string for the caller to change, made empty when the key does not exist. The key
+  // holds no other type. Keeps the expiry.
+  std::string& EditString(int db, std::string_view key);
   void SetInteger(int db, std::string_view key, int64_t value);  // keeps the expiry
   // Puts a whole value at `entry->key()`, replacing what was there and its expiry.
   Entry* Put(int db, Entry::Pointer entry);

@@ -1,0 +1,95 @@
+// The numbered databases as a whole: selecting, counting, emptying, exchanging them.
+// https://redis.io/docs/latest/commands/?group=server
+
+#include "broker/commands/databases.h"
+
+#include <limits>
+
+#include "broker/client.h"
+#include "broker/commands/arguments.h"
+#include "protocol/numbers.h"
+
+namespace chorale {
+
+std::optional<int> ReadDatabase(CommandContext& ctx, size_t index, std::string_view not_a_number) {
+  const auto number = ParseInt64(ctx.arg(index));
+  const bool fits = number && *number >= std::numeric_limits<int>::min() &&
+                    *number <= std::numeric_limits<int>::max();
+  if (!fits) {
+    constexpr std::string_view kNoInt =
+        "ERR value is out of range, value must between -2147483648 and 2147483647";
+    const std::string_view usual = number ? kNoInt : kNotAnInteger;
+    ctx.reply.Error(not_a_number.empty() ? usual : not_a_number);
+    return std::nullopt;
+  }
+  if (*number < 0 || *number >= ctx.keys.store().database_count()) {
+    ctx.reply.Error("ERR DB index is out of range");
+    return std::nullopt;
+  }
+  return static_cast<int>(*number);
+}
+
+namespace {
+
+void Select(CommandContext& ctx) {
+  const auto db = ReadDatabase(ctx, 1);
+  if (!db) return;
+  ctx.db = *db;
+  if (ctx.origin != CommandContext::Origin::kScript) ctx.client.info->db = *db;
+  ctx.reply.Ok();
+}
+
+void SwapDb(CommandContext& ctx) {
+  const auto first = ReadDatabase(ctx, 1, "ERR invalid first DB index");
+  if (!first) return;
+  const auto second = ReadDatabase(ctx, 2, "ERR invalid second DB index");
+  if (!second) return;
+  if (*first != *second) ctx.keys.Swap(*first, *second);
+  ctx.reply.Ok();
+}
+
+void DbSize(CommandContext& ctx) { ctx.reply.Integer(static_cast<int64_t>(ctx.keys.Size(ctx.db))); }
+
+// Both ways of flushing free the memory before the reply.
+bool ReadFlushMode(CommandContext& ctx) {
+  if (ctx.args.size() == 1) return true;
+  if (ctx.args.size() == 2 && (IsWord(ctx.arg(1), "SYNC") || IsWord(ctx.arg(1), "ASYNC"))) {
+    return true;
+  }
+  ctx.reply.Error(kSyntaxError);
+  return false;
+}
+
+void FlushDb(CommandContext& ctx) {
+  if (!ReadFlushMode(ctx)) return;
+  ctx.keys.Flush(ctx.db);
+  ctx.reply.Ok();
+}
+
+void FlushAll(CommandContext& ctx) {
+  if (!ReadFlushMode(ctx)) return;
+  for (int db = 0; db < ctx.keys.store().database_count(); ++db) ctx.keys.Flush(db);
+  ctx.reply.Ok();
+}
+
+constexpr uint32_t kFlushes = kKeyspace | kCatWrite | kCatSlow | kCatDangerous;
+
+constexpr Command kCommands[] = {
+    {"dbsize", 1, kReadOnly | kFast | kAllShards, kNoKeys, kKeyspace | kCatRead | kCatFast, &DbSize,
+     "server", "1.0.0", "Counts the keys of the database."},
+    {"flushall", -1, kWrite | kAllShards, kNoKeys, kFlushes, &FlushAll, "server", "1.0.0",
+     "Deletes all keys of all databases."},
+    {"flushdb", -1, kWrite | kAllShards, kNoKeys, kFlushes, &FlushDb, "server", "1.0.0",
+     "Deletes all keys of the database."},
+    {"select", 2, kLoading | kStale | kFast, kNoKeys, kCatFast | kCatConnection, &Select,
+     "connection", "1.0.0", "Chooses the database that the connection's commands use."},
+    {"swapdb", 3, kWrite | kFast | kAllShards, kNoKeys,
+     kKeyspace | kCatWrite | kCatFast | kCatDangerous, &SwapDb, "server", "4.0.0",
+     "Exchanges the contents of two databases."},
+};
+
+}  // namespace
+
+std::span<const Command> DatabaseCommands() { return kCommands; }
+
+}  // namespace chorale
