@@ -13,6 +13,7 @@
 #include "broker/dispatch.h"
 #include "broker/io_thread.h"
 #include "broker/server.h"
+#include "broker/transport.h"
 
 namespace chorale {
 namespace {
@@ -30,8 +31,8 @@ constexpr int64_t kRetryMs = 20;
 
 }  // namespace
 
-Connection::Connection(IoThread& thread, Socket socket)
-    : thread_(thread), socket_(std::move(socket)), client_(*this) {
+Connection::Connection(IoThread& thread, std::unique_ptr<Transport> transport)
+    : thread_(thread), transport_(std::move(transport)), client_(*this) {
   ++thread_.connections;
 }
 
@@ -41,7 +42,7 @@ Server& Connection::server() { return thread_.server(); }
 
 void Connection::Start() {
   boost::system::error_code error;
-  socket_.non_blocking(true, error);
+  transport_->socket.non_blocking(true, error);
   client_.authenticated = !server().config().has_password;
   last_read_ms_ = UnixMillis();
   thread_.AddConnection(this);
@@ -60,7 +61,7 @@ void Connection::StartRead() {
     input_.Reserve(std::max(unread * 2, ReadBuffer::kBusyCapacity));
   }
   reading_ = true;
-  socket_.async_read_some(
+  transport_->socket.async_read_some(
       asio::buffer(input_.tail(), input_.room()),
       [self = shared_from_this()](const boost::system::error_code& error, size_t bytes) {
         self->OnRead(error, bytes);
@@ -159,7 +160,7 @@ void Connection::Send(std::string_view bytes) {
   Counter& sent = server().statistics().thread(thread_.index()).output_bytes;
   if (output_.empty() && !writing_) {
     boost::system::error_code error;
-    const size_t written = socket_.write_some(asio::buffer(bytes), error);
+    const size_t written = transport_->socket.write_some(asio::buffer(bytes), error);
     if (error && error != asio::error::would_block && error != asio::error::try_again) {
       Close();
       return;
@@ -181,7 +182,7 @@ void Connection::StartWrite() {
   writing_ = true;
   std::vector<asio::const_buffer> buffers;
   output_.Gather(buffers);
-  socket_.async_write_some(
+  transport_->socket.async_write_some(
       buffers, [self = shared_from_this()](const boost::system::error_code& error, size_t bytes) {
         self->OnWritten(error, bytes);
       });
@@ -251,7 +252,7 @@ void Connection::FlushDelivered() {
   std::vector<asio::const_buffer> buffers;
   output_.Gather(buffers);
   boost::system::error_code error;
-  const size_t written = socket_.write_some(buffers, error);
+  const size_t written = transport_->socket.write_some(buffers, error);
   if (error && error != asio::error::would_block && error != asio::error::try_again) {
     Close();
     return;
@@ -269,9 +270,10 @@ void Connection::Block(WaiterPointer waiter, int64_t timeout_ms, std::string on_
 }
 
 void Connection::StartBlockTimer(int64_t timeout_ms) {
-  if (block_timer_ == nullptr) block_timer_ = std::make_unique<asio::steady_timer>(thread_.io());
-  block_timer_->expires_after(std::chrono::milliseconds(timeout_ms));
-  block_timer_->async_wait(
+  if (transport_->block_timer == nullptr)
+    transport_->block_timer = std::make_unique<asio::steady_timer>(thread_.io());
+  transport_->block_timer->expires_after(std::chrono::milliseconds(timeout_ms));
+  transport_->block_timer->async_wait(
       [self = shared_from_this(), waiter = waiter_.get()](const boost::system::error_code& error) {
         if (!error && self->waiter_.get() == waiter) self->TimeOutBlock();
       });
@@ -280,7 +282,7 @@ void Connection::StartBlockTimer(int64_t timeout_ms) {
 void Connection::EndBlock() {
   waiter_ = nullptr;
   client_.info->blocked = false;
-  if (block_timer_ != nullptr) block_timer_->cancel();
+  if (transport_->block_timer != nullptr) transport_->block_timer->cancel();
 }
 
 bool Connection::Unblock(std::string_view reply, std::unique_ptr<Lease>& lease) {
@@ -340,8 +342,8 @@ void Connection::Close() {
   EndClient(client_);
   thread_.RemoveConnection(this);
   boost::system::error_code ignored;
-  socket_.shutdown(Socket::shutdown_both, ignored);
-  socket_.close(ignored);
+  transport_->socket.shutdown(Transport::Socket::shutdown_both, ignored);
+  transport_->socket.close(ignored);
   if (!writing_) output_.Clear();
 }
 
@@ -370,7 +372,7 @@ void Connection::Tick(int64_t now_ms) {
   filled_ = false;
   shrinking_ = true;
   boost::system::error_code ignored;
-  socket_.cancel(ignored);
+  transport_->socket.cancel(ignored);
 }
 
 }  // namespace chorale

@@ -1,7 +1,9 @@
 #include "broker/io_thread.h"
 
 #include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <utility>
 
@@ -24,7 +26,10 @@ thread_local IoThread* t_current = nullptr;
 }  // namespace
 
 IoThread::IoThread(Server& server, int index)
-    : server_(server), index_(index), subscriptions_(std::make_unique<LocalSubscriptions>()) {}
+    : server_(server),
+      index_(index),
+      io_(std::make_unique<boost::asio::io_context>(1)),
+      subscriptions_(std::make_unique<LocalSubscriptions>()) {}
 
 IoThread::~IoThread() = default;
 
@@ -36,15 +41,17 @@ void IoThread::Start() {
 
 void IoThread::Run() {
   t_current = this;
-  const auto work = boost::asio::make_work_guard(io_);
-  io_.run();
+  const auto work = boost::asio::make_work_guard(*io_);
+  io_->run();
 }
 
 void IoThread::StopAndJoin() {
   if (!thread_.joinable()) return;
-  boost::asio::post(io_, [this] { io_.stop(); });
+  boost::asio::post(*io_, [this] { io_->stop(); });
   thread_.join();
 }
+
+void IoThread::PollOnce() { io_->poll_one(); }
 
 void IoThread::Post(Task task) {
   bool wake = false;
@@ -54,7 +61,7 @@ void IoThread::Post(Task task) {
     inbox_.push_back(std::move(task));
     inbox_size_.store(inbox_.size(), std::memory_order_relaxed);
   }
-  if (wake) boost::asio::post(io_, [this] { Drain(); });
+  if (wake) boost::asio::post(*io_, [this] { Drain(); });
 }
 
 void IoThread::Drain() {
@@ -89,7 +96,7 @@ void IoThread::ReturnReplyBuffer(std::string buffer) {
 void IoThread::FlushLater(std::shared_ptr<Connection> connection) {
   to_flush_.push_back(std::move(connection));
   if (std::exchange(flush_scheduled_, true)) return;
-  boost::asio::post(io_, [this] { FlushDelivered(); });
+  boost::asio::post(*io_, [this] { FlushDelivered(); });
 }
 
 void IoThread::FlushDelivered() {
@@ -104,7 +111,7 @@ void IoThread::WithKeys(ShardMask shards, std::function<void(LockedKeys&)> work)
     work(keys);
     return;
   }
-  auto retry = std::make_shared<boost::asio::steady_timer>(io_, kRetryKeys);
+  auto retry = std::make_shared<boost::asio::steady_timer>(*io_, kRetryKeys);
   retry->async_wait([this, shards, retry, work = std::move(work)](const auto& error) {
     if (!error) WithKeys(shards, work);
   });

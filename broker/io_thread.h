@@ -8,8 +8,6 @@
 #pragma once
 
 #include <atomic>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -21,6 +19,10 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/synchronization/mutex.h"
 #include "storage/locked_keys.h"
+
+namespace boost::asio {
+class io_context;
+}
 
 namespace chorale {
 
@@ -43,7 +45,7 @@ class IoThread {
 
   int index() const { return index_; }
   Server& server() { return server_; }
-  boost::asio::io_context& io() { return io_; }
+  boost::asio::io_context& io() { return *io_; }
   // The thread that runs the caller; nullptr outside the broker's threads.
   static IoThread* Current();
 
@@ -76,7 +78,7 @@ class IoThread {
   void WithKeys(ShardMask shards, std::function<void(LockedKeys&)> work);
   LocalSubscriptions& subscriptions() { return *subscriptions_; }
   // Serves the loop while a script holds this thread; see scripting.
-  void PollOnce() { io_.poll_one(); }
+  void PollOnce();
 
   // Connections that live here or are on their way; the listener compares threads by it.
   std::atomic<int> connections = 0;
@@ -88,7 +90,7 @@ class IoThread {
 
   Server& server_;
   const int index_;
-  boost::asio::io_context io_{1};
+  const std::unique_ptr<boost::asio::io_context> io_;
   std::thread thread_;
 
   absl::Mutex inbox_mutex_;

@@ -21,6 +21,7 @@
 #include "broker/io_thread.h"
 #include "broker/listener.h"
 #include "broker/memory.h"
+#include "broker/transport.h"
 
 namespace chorale {
 namespace {
@@ -164,9 +165,10 @@ void Server::Adopt(IoThread& thread, int descriptor, int family) {
   // The connection counts itself; until here the listener counted it.
   --thread.connections;
   error_code error;
-  Connection::Socket socket(thread.io());
+  Connection::Transport::Socket socket(thread.io());
   socket.assign(asio::generic::stream_protocol(family, 0), descriptor, error);
-  const auto peer = error ? Connection::Socket::endpoint_type() : socket.remote_endpoint(error);
+  const auto peer =
+      error ? Connection::Transport::Socket::endpoint_type() : socket.remote_endpoint(error);
   if (error) {
     ::close(descriptor);
     return;
@@ -183,7 +185,8 @@ void Server::Adopt(IoThread& thread, int descriptor, int family) {
     socket.set_option(asio::ip::tcp::no_delay(true), error);
     socket.set_option(asio::socket_base::keep_alive(config_.tcp_keepalive_seconds > 0), error);
   }
-  auto connection = std::make_shared<Connection>(thread, std::move(socket));
+  auto connection = std::make_shared<Connection>(
+      thread, std::make_unique<Connection::Transport>(std::move(socket)));
   ClientInfo& info = *connection->client().info;
   info.id = clients_.NextId();
   info.descriptor = descriptor;
