@@ -22,8 +22,8 @@ bool Fits(double score) {
 }
 
 ScoreForm FormOf(double score) {
-  // Of the zeros only the positive one is an integer: the sign of -0.0 shows in replies.
-  if (score != std::trunc(score) || (score == 0 && std::signbit(score))) return kDouble;
+  // -0.0 becomes 0, as in Redis's small encoding.
+  if (score != std::trunc(score)) return kDouble;
   if (Fits<int8_t>(score)) return kInt8;
   if (Fits<int16_t>(score)) return kInt16;
   return Fits<int32_t>(score) ? kInt32 : kDouble;
