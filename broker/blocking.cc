@@ -77,17 +77,11 @@ void PopOrBlock(CommandContext& context, BlockingPop pop) {
     }
     return;
   }
-  std::string nothing;
-  ReplyWriter writer(&nothing, context.client.protocol);
-  if (pop.null_array_on_timeout) {
-    writer.NullArray();
-  } else {
-    writer.Null();
-  }
   if (!context.may_block()) {
-    context.reply.out().append(nothing);
-    return;
+    return pop.null_array_at_once ? context.reply.NullArray() : context.reply.Null();
   }
+  std::string nothing;
+  ReplyWriter(&nothing, context.client.protocol).NullArray();
   const auto waiter = std::make_shared<BlockedClient>(context, pop);
   context.keys.Register(waiter);
   const int64_t early_ms = context.server.config().blocking_reply_early_ms.load();

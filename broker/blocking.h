@@ -30,7 +30,8 @@ struct BlockingPop {
   std::string_view target = {};  // a further key that `pop` changes, or empty
   int64_t timeout_ms = 0;        // 0: for ever
   PopFunction pop = {};
-  bool null_array_on_timeout = true;    // else a null bulk string (BLMOVE)
+  // The reply where it may not block; BLMOVE's is a null bulk string there, but not on time-out.
+  bool null_array_at_once = true;
   LeasingPopFunction leasing_pop = {};  // in the place of `pop`
 };
 
