@@ -167,12 +167,14 @@ void Server::Adopt(IoThread& thread, int descriptor, int family) {
   error_code error;
   Connection::Transport::Socket socket(thread.io());
   socket.assign(asio::generic::stream_protocol(family, 0), descriptor, error);
-  const auto peer =
-      error ? Connection::Transport::Socket::endpoint_type() : socket.remote_endpoint(error);
   if (error) {
     ::close(descriptor);
     return;
   }
+  // The peer may be gone already. From here on the socket closes the descriptor, and closing it
+  // twice would hit a connection that another thread accepted in between.
+  const auto peer = socket.remote_endpoint(error);
+  if (error) return;
   if (config_.protected_mode && !config_.has_password && !IsLoopback(peer)) {
     statistics_.thread(thread.index()).rejected_connections.Add();
     socket.release(error);
