@@ -6,6 +6,7 @@
 #include <memory>
 #include <utility>
 
+#include "broker/clock.h"
 #include "broker/commands/errors.h"
 #include "broker/connection.h"
 #include "broker/io_thread.h"
@@ -105,6 +106,23 @@ std::optional<int64_t> ParseTimeout(CommandContext& context, std::string_view te
     return std::nullopt;
   }
   return static_cast<int64_t>(milliseconds);
+}
+
+std::optional<int64_t> ParseMilliseconds(CommandContext& context, std::string_view text) {
+  const auto milliseconds = ParseInt64(text);
+  if (!milliseconds) {
+    context.reply.Error("ERR timeout is not an integer or out of range");
+    return std::nullopt;
+  }
+  if (*milliseconds < 0) {
+    context.reply.Error("ERR timeout is negative");
+    return std::nullopt;
+  }
+  if (*milliseconds > std::numeric_limits<int64_t>::max() - UnixMillis()) {
+    context.reply.Error("ERR timeout is out of range");
+    return std::nullopt;
+  }
+  return milliseconds;
 }
 
 }  // namespace chorale

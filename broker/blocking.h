@@ -42,5 +42,8 @@ void PopOrBlock(CommandContext& context, BlockingPop pop);
 // A time-out argument in seconds, as BLPOP takes it, in milliseconds. Writes the error and returns
 // nullopt when it is not a number, negative or too large.
 [[nodiscard]] std::optional<int64_t> ParseTimeout(CommandContext& context, std::string_view text);
+// The same for one in milliseconds, as WAIT takes it.
+[[nodiscard]] std::optional<int64_t> ParseMilliseconds(CommandContext& context,
+                                                       std::string_view text);
 
 }  // namespace chorale

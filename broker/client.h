@@ -99,8 +99,8 @@ struct Subscriptions {
   bool empty() const { return count() == 0 && shard_channels.empty(); }
 };
 
-// CLIENT REPLY.
-enum class ReplyMode : uint8_t { kOn, kOff, kSkipNext };
+// CLIENT REPLY: kSkipNext leaves out the reply of the next command, kSkipping that of this one.
+enum class ReplyMode : uint8_t { kOn, kOff, kSkipNext, kSkipping };
 
 struct Client {
   explicit Client(Connection& connection) : connection(connection) {}

@@ -67,6 +67,8 @@ enum CommandFlag : uint32_t {
   kInSubscribeMode = 1u << 22,  // allowed to a RESP2 client that has subscriptions
   kExec = 1u << 23,             // holds the shards of the queued and of the watched keys
   kWatch = 1u << 24,            // holds the shards of its keys and of the keys watched so far
+  kMayWrite = 1u << 25,         // not known before it runs; waits while CLIENT PAUSE holds writes
+  kSecretArguments = 1u << 26,  // monitors and the slow log show none of its arguments
 };
 
 // ACL categories, for COMMAND INFO.
@@ -141,5 +143,11 @@ std::span<const Command> ScriptingCommands();
 std::span<const Command> ConnectionCommands();
 std::span<const Command> ClientCommands();
 std::span<const Command> ServerCommands();
+std::span<const Command> IntrospectionCommands();
+std::span<const Command> ConfigCommands();
+std::span<const Command> InfoCommands();
+std::span<const Command> DiagnosticsCommands();
+std::span<const Command> ReplicationCommands();
+std::span<const Command> AccessCommands();
 
 }  // namespace chorale

@@ -56,11 +56,13 @@ class NameIndex {
 
 struct Table {
   Table() {
-    const std::array families = {StringCommands(),     KeyCommands(),         ExpiryCommands(),
-                                 DatabaseCommands(),   ScanCommands(),        ListCommands(),
-                                 HashCommands(),       SetCommands(),         SortedSetCommands(),
-                                 PubSubCommands(),     TransactionCommands(), ScriptingCommands(),
-                                 ConnectionCommands(), ClientCommands(),      ServerCommands()};
+    const std::array families = {
+        StringCommands(),     KeyCommands(),    ExpiryCommands(),      DatabaseCommands(),
+        ScanCommands(),       ListCommands(),   HashCommands(),        SetCommands(),
+        SortedSetCommands(),  PubSubCommands(), TransactionCommands(), ScriptingCommands(),
+        ConnectionCommands(), ClientCommands(), ServerCommands(),      IntrospectionCommands(),
+        ConfigCommands(),     InfoCommands(),   DiagnosticsCommands(), ReplicationCommands(),
+        AccessCommands()};
     size_t count = 0;
     for (const auto family : families) {
       for (const Command& command : family) count += 1 + command.subcommands.size();

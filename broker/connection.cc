@@ -121,6 +121,10 @@ void Connection::ProcessBuffered(std::string& replies) {
     }
     const size_t size = parser_.command_size();
     if (!parser_.arguments().empty()) Execute(parser_.arguments(), replies);
+    if (std::exchange(postponed_, false)) {
+      recovered_key_ = std::exchange(recovered_before_, {});
+      return;
+    }
     input_.Consume(size);
     if (replies.size() >= kFlushReplies) {
       Send(replies);
@@ -146,11 +150,16 @@ void Connection::Execute(Arguments args, std::string& replies) {
   last_read_ms_ = thread_.now_ms();
   info.last_interaction_ms.store(last_read_ms_, std::memory_order_relaxed);
   const size_t begin = replies.size();
-  const bool skip = client_.reply_mode == ReplyMode::kSkipNext;
-  if (skip) client_.reply_mode = ReplyMode::kOn;
+  const bool skipping = client_.reply_mode == ReplyMode::kSkipNext;
+  if (skipping) client_.reply_mode = ReplyMode::kSkipping;
   ReplyWriter writer(&replies, client_.protocol);
   Dispatch(*this, args, writer);
-  if (skip || client_.reply_mode == ReplyMode::kOff) replies.resize(begin);
+  if (client_.reply_mode == ReplyMode::kSkipping) {
+    client_.reply_mode = postponed_ ? ReplyMode::kSkipNext : ReplyMode::kOn;
+    replies.resize(begin);
+  } else if (client_.reply_mode == ReplyMode::kOff) {
+    replies.resize(begin);
+  }
 }
 
 // ---- writing ----
@@ -320,10 +329,20 @@ bool Connection::CancelBlock(std::string_view reply) {
 
 bool Connection::TimeOutBlock() { return CancelBlock(std::string(on_timeout_)); }
 
-void Connection::Suspend() { suspended_ = true; }
+void Connection::Suspend() {
+  suspended_ = true;
+  client_.info->blocked = true;
+}
+
+void Connection::Postpone() {
+  postponed_ = true;
+  Suspend();
+}
 
 void Connection::Resume() {
-  if (!std::exchange(suspended_, false) || waiting()) return;
+  if (!std::exchange(suspended_, false)) return;
+  client_.info->blocked = waiter_ != nullptr;
+  if (waiting()) return;
   Process();
   StartRead();
 }

@@ -60,6 +60,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // The client waits for something other than a key (WAIT, CLIENT PAUSE, a congested inbox).
   void Suspend();
   void Resume();
+  // Suspends, and the command that runs now is dispatched again by Resume. It wrote no reply.
+  void Postpone();
+  bool suspended() const { return suspended_; }
 
   // ---- called by tasks on this thread ----
   // Ends a Block with its reply and goes on with what was received meanwhile. Takes the lease over,
@@ -130,6 +133,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool filled_ = false;     // the last read took all the room there was
   bool shrinking_ = false;  // a read is being cancelled to give memory back
   bool suspended_ = false;
+  bool postponed_ = false;  // the command at the front of the input has not run yet
   bool close_after_reply_ = false;
   bool dropping_ = false;  // over its output limit, about to be closed
   bool closed_ = false;

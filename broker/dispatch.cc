@@ -9,6 +9,7 @@
 #include "broker/command_table.h"
 #include "broker/connection.h"
 #include "broker/io_thread.h"
+#include "broker/public_arguments.h"
 #include "broker/server.h"
 
 namespace chorale {
@@ -33,7 +34,7 @@ bool Gate(Connection& connection, const Command* command, Arguments args, ReplyW
     WriteWrongArity(*command, reply);
     return true;
   }
-  if (!client.authenticated && !command->has(kNoAuth)) {
+  if (!client.authenticated && !command->has(kNoAuth) && server.config().has_password) {
     reply.Error("NOAUTH Authentication required.");
     return true;
   }
@@ -53,6 +54,16 @@ bool Gate(Connection& connection, const Command* command, Arguments args, ReplyW
     return true;
   }
   return false;
+}
+
+// Counts the reply that begins at `begin` if it is an error.
+bool CountIfError(Server& server, ThreadStatistics& statistics, const std::string& out,
+                  size_t begin) {
+  if (out.size() <= begin || out[begin] != '-') return false;
+  const size_t end = out.find_first_of(" \r", begin);
+  statistics.errors.Add();
+  server.statistics().CountError(std::string_view(out).substr(begin + 1, end - begin - 1));
+  return true;
 }
 
 void Queue(Client& client, const Command& command, Arguments args, ReplyWriter& reply) {
@@ -91,15 +102,24 @@ ShardMask ShardsForTransaction(const Client& client) {
   return mask;
 }
 
-void AddToSlowLog(CommandContext& context, uint64_t ticks) {
-  const Config& config = context.server.config();
+// Tells the slow log and the latency monitor.
+void NoteIfSlow(const CommandContext& context, uint64_t ticks) {
+  Server& server = context.server;
+  const Config& config = server.config();
+  const Command& command = context.command;
   const int64_t slow_us = config.slowlog_log_slower_than_us.load(std::memory_order_relaxed);
-  if (slow_us < 0) return;
+  const int64_t threshold_ms = config.latency_monitor_threshold_ms.load(std::memory_order_relaxed);
+  if (slow_us < 0 && threshold_ms == 0) return;
   const int64_t duration_us = TicksToNanos(ticks) / 1000;
-  if (duration_us < slow_us) return;
-  const ClientInfo& info = *context.client.info;
-  context.server.slowlog().Add(context.args, duration_us, info.address, info.name(),
-                               static_cast<size_t>(config.slowlog_max_len.load()));
+  if (slow_us >= 0 && duration_us >= slow_us && !command.has(kSkipSlowlog)) {
+    const ClientInfo& info = *context.client.info;
+    server.slowlog().Add(PublicArguments(command, context.args), duration_us, info.address,
+                         info.name(), static_cast<size_t>(config.slowlog_max_len.load()));
+  }
+  if (threshold_ms > 0 && duration_us / 1000 >= threshold_ms) {
+    server.latency().Add(command.has(kFast) ? "fast-command" : "command", UnixMillis() / 1000,
+                         duration_us / 1000);
+  }
 }
 
 }  // namespace
@@ -118,10 +138,16 @@ ShardMask ShardsFor(const Command& command, Arguments args) {
 void Dispatch(Connection& connection, Arguments args, ReplyWriter& reply) {
   Client& client = connection.client();
   const Command* command = FindCommand(args);
+  Server& server = connection.server();
+  const size_t reply_begin = reply.out().size();
   if (Gate(connection, command, args, reply)) {
     if (client.transaction != nullptr) client.transaction->aborted = true;
+    ThreadStatistics& statistics = server.statistics().thread(connection.thread().index());
+    if (command != nullptr) statistics.by_command[command->id].rejected.Add();
+    CountIfError(server, statistics, reply.out(), reply_begin);
     return;
   }
+  if (server.pause().active() && server.pause().Holds(*command, client)) return;
   client.info->last_command.store(command, std::memory_order_relaxed);
   if (client.transaction != nullptr && !command->has(kInTransaction)) {
     Queue(client, *command, args, reply);
@@ -132,7 +158,6 @@ void Dispatch(Connection& connection, Arguments args, ReplyWriter& reply) {
   if (command->has(kWatch)) shards |= ShardsForWatched(client);
 
   IoThread& thread = connection.thread();
-  Server& server = connection.server();
   LockedKeys keys(server.store(), thread.now_ms());
   // A script that runs past its time keeps every shard; waiting for it would keep this thread from
   // serving SCRIPT KILL.
@@ -147,7 +172,8 @@ void Dispatch(Connection& connection, Arguments args, ReplyWriter& reply) {
 void Call(CommandContext& context) {
   Server& server = context.server;
   const Command& command = context.command;
-  if (server.monitors().active() && !command.has(kSkipMonitor)) server.monitors().Feed(context);
+  const bool shown = !command.has(kSkipMonitor) && !command.has(kAdmin);
+  if (shown && server.monitors().active()) server.monitors().Feed(context);
 
   const size_t reply_begin = context.reply.out().size();
   const uint64_t began = context.thread.lap_began();
@@ -159,12 +185,8 @@ void Call(CommandContext& context) {
   CommandCounters& counters = statistics.by_command[command.id];
   counters.calls.Add();
   counters.ticks.Add(ticks);
-  const std::string& out = context.reply.out();
-  if (out.size() > reply_begin && out[reply_begin] == '-') {
-    counters.failed.Add();
-    statistics.errors.Add();
-  }
-  if (!command.has(kSkipSlowlog)) AddToSlowLog(context, ticks);
+  if (CountIfError(server, statistics, context.reply.out(), reply_begin)) counters.failed.Add();
+  NoteIfSlow(context, ticks);
 }
 
 void WriteUnknownCommand(Arguments args, ReplyWriter& reply) {

@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 #include <pthread.h>
 #include <signal.h>
-#include <spdlog/sinks/basic_file_sink.h>
-#include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 #include <sys/resource.h>
 
@@ -13,6 +11,7 @@
 #include <thread>
 
 #include "broker/config.h"
+#include "broker/log.h"
 #include "broker/server.h"
 
 namespace {
@@ -28,18 +27,6 @@ constexpr const char* kUsage =
 int Fail(const std::string& why) {
   fmt::print(stderr, "chorale-server: {}\n", why);
   return 1;
-}
-
-void SetUpLog(const Config& config) {
-  const std::string file = config.logfile.get();
-  auto log =
-      file.empty() ? spdlog::stdout_color_mt("chorale") : spdlog::basic_logger_mt("chorale", file);
-  log->set_pattern("%Y-%m-%d %H:%M:%S.%e %^%l%$ %v");
-  log->flush_on(spdlog::level::info);
-  spdlog::set_default_logger(std::move(log));
-  constexpr spdlog::level::level_enum kLevels[] = {spdlog::level::debug, spdlog::level::debug,
-                                                   spdlog::level::info, spdlog::level::warn};
-  spdlog::set_level(kLevels[config.loglevel]);
 }
 
 // Room for maxclients sockets and what the process needs itself.
@@ -104,7 +91,8 @@ int main(int argc, char** argv) {
     if (const auto status = config.ParseCommandLine(argc, argv); !status.ok()) {
       return Fail(std::string(status.message()));
     }
-    SetUpLog(config);
+    chorale::OpenLog(config.logfile.get());
+    chorale::SetLogLevel(config.loglevel);
     RaiseDescriptorLimit(config);
     Server server(config);
     if (const auto status = server.Start(); !status.ok()) {

@@ -8,6 +8,7 @@
 #include "broker/clock.h"
 #include "broker/connection.h"
 #include "broker/io_thread.h"
+#include "broker/public_arguments.h"
 
 namespace chorale {
 namespace {
@@ -57,7 +58,8 @@ void Monitors::Add(std::shared_ptr<ClientInfo> info) {
   active_ = true;
 }
 
-void Monitors::Remove(const ClientInfo& info) {
+void Monitors::Remove(ClientInfo& info) {
+  info.monitor = false;
   absl::MutexLock lock(&mutex_);
   std::erase_if(monitors_, [&](const auto& monitor) { return monitor.get() == &info; });
   active_ = !monitors_.empty();
@@ -69,7 +71,7 @@ void Monitors::Feed(const CommandContext& context) {
   auto line = std::make_shared<std::string>(
       fmt::format("+{}.{:06} [{} {}]", now / 1000000, now % 1000000, context.db,
                   script ? "lua" : context.client.info->address));
-  for (const std::string_view arg : context.args) {
+  for (const std::string_view arg : PublicArguments(context.command, context.args)) {
     line->push_back(' ');
     AppendQuoted(arg, line.get());
   }

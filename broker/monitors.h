@@ -19,7 +19,7 @@ class Monitors {
   // True when somebody monitors; commands ask before they build a line.
   bool active() const { return active_.load(std::memory_order_relaxed); }
   void Add(std::shared_ptr<ClientInfo> info);
-  void Remove(const ClientInfo& info);
+  void Remove(ClientInfo& info);
   // Shows a command to every monitor.
   void Feed(const CommandContext& context);
 

@@ -98,6 +98,9 @@ absl::Status Server::Start() {
   if (!status.ok()) return status;
   CalibrateTicks();
   listener_->StartAccepting();
+  startup_memory_ = UsedMemory();
+  used_memory = startup_memory_;
+  peak_memory = startup_memory_;
   for (auto& thread : threads_) {
     ScheduleCron(*thread);
     thread->Start();
@@ -204,6 +207,18 @@ void Server::Adopt(IoThread& thread, int descriptor, int family) {
   connection->Start();
 }
 
+void Server::ResetStatistics(std::function<void()> done) {
+  statistics_.ResetErrors();
+  threads_[0]->Post([this] {
+    threads_[0]->WithKeys(Store::kAllShards, [](LockedKeys& keys) { keys.ResetCounters(); });
+  });
+  // The last task to let go of it is the last one that ran.
+  const std::shared_ptr<void> last(nullptr, [done = std::move(done)](void*) { done(); });
+  for (auto& thread : threads_) {
+    thread->Post([this, index = thread->index(), last] { statistics_.thread(index).Reset(); });
+  }
+}
+
 // ---- cron ----
 
 void Server::ScheduleCron(IoThread& thread) {
@@ -219,18 +234,18 @@ void Server::ScheduleCron(IoThread& thread) {
 void Server::Cron(IoThread& thread) {
   const int64_t now_ms = UnixMillis();
   const auto step = static_cast<int>(threads_.size());
-  for (int shard = thread.index(); shard < Store::kShardCount; shard += step) {
+  for (int shard = thread.index(); shard < Store::kShardCount && active_expiry; shard += step) {
     store_->ExpireSome(shard, now_ms);
   }
   thread.TickConnections(now_ms);
-  if (thread.index() == 0) CronOnce();
+  if (thread.index() == 0) CronOnce(now_ms);
 }
 
-void Server::CronOnce() {
+void Server::CronOnce(int64_t now_ms) {
   CalibrateTicks();
-  const uint64_t commands = statistics_.Sum(&ThreadStatistics::commands);
-  const uint64_t per_period = commands - std::exchange(commands_seen_, commands);
-  statistics_.commands_per_second = per_period * 1000 / kCronPeriod.count();
+  statistics_.commands.Sample(statistics_.Sum(&ThreadStatistics::commands), now_ms);
+  statistics_.input_bytes.Sample(statistics_.Sum(&ThreadStatistics::input_bytes), now_ms);
+  statistics_.output_bytes.Sample(statistics_.Sum(&ThreadStatistics::output_bytes), now_ms);
   used_memory = UsedMemory();
   peak_memory = std::max(peak_memory.load(), used_memory.load());
 }

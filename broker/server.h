@@ -5,14 +5,17 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/synchronization/notification.h"
+#include "broker/client_pause.h"
 #include "broker/client_registry.h"
 #include "broker/config.h"
+#include "broker/latency_monitor.h"
 #include "broker/monitors.h"
 #include "broker/pubsub.h"
 #include "broker/slowlog.h"
@@ -45,13 +48,19 @@ class Server {
   Statistics& statistics() { return statistics_; }
   SlowLog& slowlog() { return slowlog_; }
   Monitors& monitors() { return monitors_; }
+  ClientPause& pause() { return pause_; }
+  LatencyMonitor& latency() { return latency_; }
   const std::vector<std::unique_ptr<IoThread>>& threads() const { return threads_; }
 
   int64_t started_at_ms() const { return started_at_ms_; }
   const std::string& run_id() const { return run_id_; }
+  // DEBUG SET-ACTIVE-EXPIRE.
+  std::atomic<bool> active_expiry = true;
   // Bytes of memory in use, as the cron saw them last.
   std::atomic<uint64_t> used_memory = 0;
   std::atomic<uint64_t> peak_memory = 0;
+  // What they were before there was any data.
+  uint64_t startup_memory() const { return startup_memory_; }
   // True while a script has run past lua-time-limit: commands that wait for its shards are answered
   // BUSY, so that no thread is stuck and SCRIPT KILL is heard.
   bool script_busy() const { return script_busy_.load(std::memory_order_relaxed); }
@@ -61,6 +70,9 @@ class Server {
     const auto limit = static_cast<uint64_t>(config_.maxmemory.load(std::memory_order_relaxed));
     return limit != 0 && used_memory.load(std::memory_order_relaxed) > limit;
   }
+
+  // Sets the counters of INFO to zero, each thread's on that thread; `done` runs on the last one.
+  void ResetStatistics(std::function<void()> done);
 
   // What the broker listens on, for the banner and INFO.
   const std::vector<std::string>& addresses() const;
@@ -74,7 +86,7 @@ class Server {
   void StopConnections();
   void ScheduleCron(IoThread& thread);
   void Cron(IoThread& thread);
-  void CronOnce();
+  void CronOnce(int64_t now_ms);
 
   Config& config_;
   std::unique_ptr<Store> store_;
@@ -83,14 +95,16 @@ class Server {
   Statistics statistics_;
   SlowLog slowlog_;
   Monitors monitors_;
+  ClientPause pause_;
+  LatencyMonitor latency_;
   std::vector<std::unique_ptr<IoThread>> threads_;
   std::unique_ptr<Listener> listener_;
   std::atomic<bool> stop_requested_ = false;
   std::atomic<bool> script_busy_ = false;
   absl::Notification stop_;
-  uint64_t commands_seen_ = 0;  // by the cron of the first thread
   int64_t started_at_ms_ = 0;
   std::string run_id_;
+  uint64_t startup_memory_ = 0;
 };
 
 }  // namespace chorale

@@ -2,10 +2,17 @@
 
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <string>
+#include <string_view>
 #include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 
 namespace chorale {
 
@@ -26,12 +33,32 @@ struct CommandCounters {
   Counter calls, ticks, rejected, failed;  // ticks: see clock.h
 };
 
+// How fast a total grows, over the last second and a half. One writer, any reader.
+class Rate {
+ public:
+  void Sample(uint64_t total, int64_t now_ms);
+  uint64_t per_second() const { return per_second_.load(std::memory_order_relaxed); }
+
+ private:
+  static constexpr size_t kSamples = 16;
+  struct Moment {
+    uint64_t total = 0;
+    int64_t at_ms = 0;
+  };
+  std::array<Moment, kSamples> moments_;
+  size_t next_ = 0;
+  std::atomic<uint64_t> per_second_ = 0;
+};
+
 // What one I/O thread counted.
 struct alignas(64) ThreadStatistics {
   Counter commands, connections, rejected_connections, input_bytes, output_bytes, errors,
       output_limit_disconnections, query_buffer_disconnections, returned_leases;
-  // Indexed by the position of the command in AllCommands().
+  // Indexed by Command::id.
   std::vector<CommandCounters> by_command;
+
+  // On the thread that counts.
+  void Reset();
 };
 
 class Statistics {
@@ -49,13 +76,19 @@ class Statistics {
     for (const ThreadStatistics& thread : threads_) sum += (thread.*counter).get();
     return sum;
   }
-  void Reset();
 
-  // Commands per second and bytes per second over the last second; written by the cron.
-  std::atomic<uint64_t> commands_per_second = 0;
+  // An error reply: its code is the first word ("WRONGTYPE"). Any thread.
+  void CountError(std::string_view code);
+  [[nodiscard]] std::map<std::string, uint64_t> ErrorsByCode() const;
+  void ResetErrors();
+
+  // Written by the cron of the first thread.
+  Rate commands, input_bytes, output_bytes;
 
  private:
   std::vector<ThreadStatistics> threads_;
+  mutable absl::Mutex errors_mutex_;
+  std::map<std::string, uint64_t> errors_by_code_ ABSL_GUARDED_BY(errors_mutex_);
 };
 
 }  // namespace chorale

@@ -324,6 +324,27 @@ size_t LockedKeys::Expiring(int db) {
   return size;
 }
 
+LockedKeys::Totals LockedKeys::totals() {
+  Totals totals;
+  ForEachShard(held_, [&](int index) {
+    Shard& locked = shard(index);
+    locked.mutex.AssertHeld();
+    totals.hits += locked.hits;
+    totals.misses += locked.misses;
+    totals.expired += locked.expired;
+    for (const auto& database : locked.databases) totals.waiting_keys += database->waiters.size();
+  });
+  return totals;
+}
+
+void LockedKeys::ResetCounters() {
+  ForEachShard(held_, [&](int index) {
+    Shard& locked = shard(index);
+    locked.mutex.AssertHeld();
+    locked.hits = locked.misses = locked.expired = 0;
+  });
+}
+
 void LockedKeys::Flush(int db) {
   ForEachShard(held_, [&](int index) {
     Database& database = DatabaseIn(index, db);

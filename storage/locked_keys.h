@@ -116,6 +116,13 @@ class LockedKeys {
   size_t Expiring(int db);
   void Flush(int db);
   void Swap(int db_a, int db_b);
+  // Counted over the held shards.
+  struct Totals {
+    uint64_t hits = 0, misses = 0, expired = 0;
+    uint64_t waiting_keys = 0;  // keys on which somebody is blocked
+  };
+  Totals totals();
+  void ResetCounters();
   // The part of database `db` that lives in `shard`.
   Database& DatabaseIn(int shard, int db);
   // Calls visit(Entry*) for each live key of the held shards.

@@ -44,25 +44,6 @@ size_t Store::ExpireSome(int index, int64_t now_ms) {
   return freed;
 }
 
-Store::Totals Store::totals() {
-  Totals totals;
-  for (Shard& shard : shards_) {
-    absl::MutexLock lock(&shard.mutex);
-    totals.hits += shard.hits;
-    totals.misses += shard.misses;
-    totals.expired += shard.expired;
-    for (const auto& database : shard.databases) totals.waiting_keys += database->waiters.size();
-  }
-  return totals;
-}
-
-void Store::ResetCounters() {
-  for (Shard& shard : shards_) {
-    absl::MutexLock lock(&shard.mutex);
-    shard.hits = shard.misses = shard.expired = 0;
-  }
-}
-
 void Store::ServeWaiters(int db, const std::string& key, int64_t now_ms) {
   for (ShardMask mask = MaskOf(key);;) {
     LockedKeys keys(*this, now_ms);

@@ -54,13 +54,6 @@ class Store {
   // broker calls it with each shard in turn, some hundred times a second. Returns keys freed.
   size_t ExpireSome(int shard, int64_t now_ms);
 
-  struct Totals {
-    uint64_t hits = 0, misses = 0, expired = 0;
-    uint64_t waiting_keys = 0;  // keys on which somebody is blocked
-  };
-  Totals totals();
-  void ResetCounters();
-
   // Serves the waiters of a key that need a further key as well, one token each; see waiter.h. The
   // caller holds no shard.
   void ServeWaiters(int db, const std::string& key, int64_t now_ms);

@@ -1,7 +1,204 @@
+// The process as a whole: https://redis.io/docs/latest/commands/?group=server
+
+#include "broker/server.h"
+
+#include <spdlog/spdlog.h>
+
+#include <chrono>
+#include <string>
+#include <thread>
+
+#include "broker/client.h"
+#include "broker/clock.h"
 #include "broker/command.h"
+#include "broker/commands/arguments.h"
+#include "broker/commands/help.h"
+#include "broker/connection.h"
+#include "protocol/numbers.h"
 
 namespace chorale {
+namespace {
 
-std::span<const Command> ServerCommands() { return {}; }
+void Time(CommandContext& ctx) {
+  const int64_t now = UnixMicros();
+  ctx.reply.ArrayHeader(2);
+  ctx.reply.BulkInteger(now / 1000000);
+  ctx.reply.BulkInteger(now % 1000000);
+}
+
+void Monitor(CommandContext& ctx) {
+  if (!ctx.may_block()) {
+    ctx.reply.Error("ERR MONITOR isn't allowed for DENY BLOCKING client");
+    return;
+  }
+  if (!ctx.client.info->monitor) ctx.server.monitors().Add(ctx.client.info);
+  ctx.reply.Ok();
+}
+
+// ---- what is about data on disk, where there is none ----
+
+void LastSave(CommandContext& ctx) { ctx.reply.Integer(ctx.server.started_at_ms() / 1000); }
+
+void NoPersistence(CommandContext& ctx) {
+  ctx.reply.Error("ERR Persistence is off: this broker keeps its data in memory only");
+}
+
+struct ShutdownOptions {
+  bool save = false, no_save = false, force = false, now = false, abort = false;
+};
+
+void Shutdown(CommandContext& ctx) {
+  ShutdownOptions options;
+  for (const std::string_view arg : ctx.args.subspan(1)) {
+    bool* target = IsWord(arg, "NOSAVE")  ? &options.no_save
+                   : IsWord(arg, "SAVE")  ? &options.save
+                   : IsWord(arg, "NOW")   ? &options.now
+                   : IsWord(arg, "FORCE") ? &options.force
+                   : IsWord(arg, "ABORT") ? &options.abort
+                                          : nullptr;
+    if (target == nullptr) {
+      ctx.reply.Error(kSyntaxError);
+      return;
+    }
+    *target = true;
+  }
+  if ((options.save && options.no_save) || (options.abort && ctx.args.size() > 2)) {
+    ctx.reply.Error(kSyntaxError);
+  } else if (options.abort) {
+    ctx.reply.Error("ERR No shutdown in progress.");
+  } else if (options.save && !options.force) {
+    ctx.reply.Error(
+        "ERR Errors trying to SHUTDOWN: persistence is off, there is nothing to save to");
+  } else {
+    spdlog::info("SHUTDOWN was requested by client {} ({})", ctx.client.info->id,
+                 ctx.client.info->address);
+    ctx.client.connection.CloseAfterReply();
+    ctx.server.RequestStop();
+  }
+}
+
+// ---- DEBUG ----
+
+bool IsLocal(const ClientInfo& info) {
+  return info.unix_socket || info.address.starts_with("127.") || info.address.starts_with("[::1]:");
+}
+
+bool DebugAllowed(CommandContext& ctx) {
+  enum { kNo, kYes, kLocal };
+  const int64_t enabled = ctx.server.config().enable_debug_command;
+  return enabled == kYes || (enabled == kLocal && IsLocal(*ctx.client.info));
+}
+
+void DebugHelp(CommandContext& ctx) {
+  const std::string_view lines[] = {
+      "DEBUG <subcommand> [argument ...]:", "SLEEP <seconds>",
+      "    Holds up the thread that serves this client.", "SET-ACTIVE-EXPIRE <0|1>",
+      "    Whether keys whose time is over are freed before somebody looks at them."};
+  ctx.reply.ArrayHeader(std::size(lines));
+  for (const std::string_view line : lines) ctx.reply.SimpleString(line);
+}
+
+void Debug(CommandContext& ctx) {
+  if (!DebugAllowed(ctx)) {
+    ctx.reply.Error(
+        "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", "
+        "you can run it from a local connection, otherwise you need to set this option in the "
+        "configuration file, and then restart the server.");
+    return;
+  }
+  if (ctx.args.size() == 2 && IsWord(ctx.arg(1), "HELP")) {
+    DebugHelp(ctx);
+  } else if (ctx.args.size() == 3 && IsWord(ctx.arg(1), "SLEEP")) {
+    const double seconds = ParseDouble(ctx.arg(2)).value_or(0);
+    if (seconds > 0) std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
+    ctx.reply.Ok();
+  } else if (ctx.args.size() == 3 && IsWord(ctx.arg(1), "SET-ACTIVE-EXPIRE")) {
+    ctx.server.active_expiry = ctx.arg(2) != "0";
+    ctx.reply.Ok();
+  } else {
+    WriteSubcommandSyntaxError(ctx);
+  }
+}
+
+constexpr uint32_t kOperator = kAdmin | kNoScript;
+
+constexpr Command kCommands[] = {
+    {"bgrewriteaof",
+     1,
+     kOperator,
+     {},
+     kCatSlow,
+     &NoPersistence,
+     "server",
+     "1.0.0",
+     "Refused: there is no data on disk."},
+    {"bgsave",
+     -1,
+     kOperator,
+     {},
+     kCatSlow,
+     &NoPersistence,
+     "server",
+     "1.0.0",
+     "Refused: there is no data on disk."},
+    {"debug",
+     -2,
+     kOperator | kLoading | kStale,
+     {},
+     kCatSlow,
+     &Debug,
+     "server",
+     "1.0.0",
+     "What tests need; off unless enable-debug-command allows it."},
+    {"lastsave",
+     1,
+     kLoading | kStale | kFast,
+     {},
+     kCatAdmin | kCatDangerous,
+     &LastSave,
+     "server",
+     "1.0.0",
+     "Answers when the broker started, since nothing is saved."},
+    {"monitor",
+     1,
+     kOperator | kLoading | kStale,
+     {},
+     kCatSlow,
+     &Monitor,
+     "server",
+     "1.0.0",
+     "Shows this client every command that the broker runs."},
+    {"save",
+     1,
+     kOperator | kNoMulti,
+     {},
+     kCatSlow,
+     &NoPersistence,
+     "server",
+     "1.0.0",
+     "Refused: there is no data on disk."},
+    {"shutdown",
+     -1,
+     kOperator | kLoading | kStale | kNoMulti | kAllowBusy,
+     {},
+     kCatSlow,
+     &Shutdown,
+     "server",
+     "1.0.0",
+     "Stops the broker."},
+    {"time",
+     1,
+     kLoading | kStale | kFast,
+     {},
+     kCatFast,
+     &Time,
+     "server",
+     "2.6.0",
+     "Answers the Unix time in seconds and microseconds."},
+};
+
+}  // namespace
+
+std::span<const Command> ServerCommands() { return kCommands; }
 
 }  // namespace chorale

@@ -256,7 +256,7 @@ TEST_F(LockedKeysTest, AnUnregisteredWaiterIsNotServed) {
   Push("a", {"1"});
   EXPECT_EQ(waiter->got, "");
   EXPECT_TRUE(Exists("a"));
-  EXPECT_EQ(store_.totals().waiting_keys, 0u);
+  WithAll([](LockedKeys& keys) { EXPECT_EQ(keys.totals().waiting_keys, 0u); });
 }
 
 TEST_F(LockedKeysTest, ServingWaitsUntilTheTokenIsReleased) {

@@ -1,0 +1,74 @@
+#include "broker/client_pause.h"
+
+#include <algorithm>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <limits>
+#include <utility>
+
+#include "broker/clock.h"
+#include "broker/connection.h"
+#include "broker/io_thread.h"
+
+namespace chorale {
+namespace {
+
+constexpr int64_t kNanosPerMilli = 1000000;
+
+bool Writes(const Command& command, const Client& client) {
+  if (command.has(kWrite) || command.has(kMayWrite)) return true;
+  if (!command.has(kExec) || client.transaction == nullptr) return false;
+  const auto& queued = client.transaction->commands;
+  return std::any_of(queued.begin(), queued.end(), [](const QueuedCommand& one) {
+    return one.command->has(kWrite) || one.command->has(kMayWrite);
+  });
+}
+
+}  // namespace
+
+void ClientPause::Begin(Mode mode, IoThread& thread, int64_t duration_ms) {
+  constexpr int64_t kLongestMs = std::numeric_limits<int64_t>::max() / (4 * kNanosPerMilli);
+  duration_ms = std::min(duration_ms, kLongestMs);
+  {
+    absl::MutexLock lock(&mutex_);
+    mode_ = std::max(mode_.load(), mode);
+    until_ns_ = std::max(until_ns_, MonotonicNanos() + duration_ms * kNanosPerMilli);
+  }
+  EndAfter(thread, duration_ms);
+}
+
+void ClientPause::EndAfter(IoThread& thread, int64_t duration_ms) {
+  auto timer = std::make_shared<boost::asio::steady_timer>(thread.io(),
+                                                           std::chrono::milliseconds(duration_ms));
+  timer->async_wait([this, timer](const boost::system::error_code& error) {
+    if (error) return;
+    {
+      absl::MutexLock lock(&mutex_);
+      // It was made longer; that request has a timer of its own.
+      if (MonotonicNanos() < until_ns_) return;
+    }
+    End();
+  });
+}
+
+void ClientPause::End() {
+  absl::MutexLock lock(&mutex_);
+  mode_ = Mode::kNone;
+  until_ns_ = 0;
+  for (const auto& info : std::exchange(waiting_, {})) {
+    info->thread->Post([info] {
+      if (const auto connection = info->connection.lock()) connection->Resume();
+    });
+  }
+}
+
+bool ClientPause::Holds(const Command& command, Client& client) {
+  absl::MutexLock lock(&mutex_);
+  const Mode mode = mode_;
+  if (mode == Mode::kNone || (mode == Mode::kWrites && !Writes(command, client))) return false;
+  waiting_.push_back(client.info);
+  client.connection.Postpone();
+  return true;
+}
+
+}  // namespace chorale
