@@ -21,6 +21,9 @@ START_DEADLINE = 20.0
 STOP_DEADLINE = 20.0
 SANITIZER_REPORTS = ("Sanitizer", "runtime error:")
 
+# Connections of one test must meet across threads, whatever the number of cores.
+THREADS = 4
+
 # Below the kernel's ephemeral range, so that no outgoing connection can take a port first.
 PORTS = range(20000, 32000)
 
@@ -71,8 +74,7 @@ class Server:
             options.pop("threads", None)
             options.setdefault("save", "")
         else:
-            # More threads than cores: connections of one test must meet across threads.
-            options.setdefault("threads", os.environ.get("CHORALE_THREADS", "4"))
+            options.setdefault("threads", THREADS)
         self.password = options.get("requirepass")
         self.unixsocket = options.get("unixsocket")
         self.options = options
