@@ -167,16 +167,14 @@ def _heard_after(crowds: list[list[RespClient]], step: CrowdStep, mark: bytes) -
     for clients in crowds:
         clients[step.client].send(*step.args)
         clients[step.client].send("PING", mark)
-    # Once the sender's PING is answered its command is done, and only then the others ask.
+    # Once the sender's PING is answered its command is done, and only then everybody asks.
     said = [_read_until_mark(clients[step.client], mark) for clients in crowds]
-    others = [number for number in range(CLIENTS) if number != step.client]
     for clients in crowds:
-        for number in others:
-            clients[number].send("PING", mark)
-    heard = []
-    for clients, own in zip(crowds, said, strict=True):
-        rest = {number: _read_until_mark(clients[number], mark) for number in others}
-        heard.append([rest.get(number, own) for number in range(CLIENTS)])
+        for client in clients:
+            client.send("PING", mark)
+    heard = [[_read_until_mark(client, mark) for client in clients] for clients in crowds]
+    for lists, own in zip(heard, said, strict=True):
+        lists[step.client][:0] = own
     return heard
 
 

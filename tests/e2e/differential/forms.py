@@ -318,7 +318,7 @@ AUTH
 AUTH wrong
 AUTH default wrong
 AUTH nobody wrong
-BOGUS {m}+
+BOGUS {f}+
 LOLWUT-NOT {k}
 DEBUG
 """

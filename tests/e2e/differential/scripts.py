@@ -43,8 +43,6 @@ SCRIPTS = [
     b"return redis.call('INCRBY', KEYS[1], ARGV[1])",
     b"return redis.call('LPUSH', KEYS[1], ARGV[1], ARGV[2])",
     b"return redis.call('LRANGE', KEYS[1], 0, -1)",
-    b"return redis.call('BLPOP', KEYS[1], 0)",
-    b"return redis.call('BZPOPMIN', KEYS[1], KEYS[2], 0)",
     b"return redis.call('ZADD', KEYS[1], 1.5, ARGV[1])",
     b"return redis.call('ZSCORE', KEYS[1], ARGV[1])",
     b"return type(redis.call('GET', KEYS[1]))",

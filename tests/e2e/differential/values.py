@@ -96,7 +96,7 @@ def score(rng: random.Random) -> bytes:
 
 def _glob(rng: random.Random) -> bytes:
     return rng.choice(
-        (b"*", b"s*", b"?0", b"[a-l]*", b"[^s]*", b"*1", b"h\\*", b"", b"**", b"[", b"[abc", b"z0")
+        (b"*", b"s*", b"?0", b"[a-l]*", b"[^s]*", b"*1", b"h\\*", b"", b"s**", b"[", b"[abc", b"z0")
     )
 
 
