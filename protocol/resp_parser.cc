@@ -147,6 +147,7 @@ RespParser::Result RespParser::FinishMultibulk(std::string_view data) {
     arguments_[i] = std::string_view(data.data() + spans_[i].offset, spans_[i].length);
   }
   command_size_ = position_;
+  bytes_wanted_ = 1;
   phase_ = Phase::kStart;
   return Result::kCommand;
 }
@@ -239,6 +240,7 @@ RespParser::Result RespParser::ParseInline(std::string_view data, const ParserLi
     return Fail("Protocol error: unbalanced quotes in request");
   }
   command_size_ = end + 1;
+  bytes_wanted_ = 1;
   phase_ = Phase::kStart;
   return Result::kCommand;
 }

@@ -43,7 +43,7 @@ class RespParser {
 
   // After kNeedMore: the least total size of `data` with which Parse() can get further. With a
   // large bulk string it is the size that holds the whole of it, so that the caller can reserve it
-  // at once and no byte is copied on the way.
+  // at once and no byte is copied on the way. After kCommand: 1, so that nothing stays reserved.
   size_t bytes_wanted() const { return bytes_wanted_; }
 
   // True between commands: nothing of the next one was read.

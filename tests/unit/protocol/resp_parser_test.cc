@@ -277,6 +277,7 @@ TEST(RespParserTest, TellsTheSizeThatHoldsABulkStringWhole) {
   stream += "\r\n";
   ASSERT_EQ(parser.Parse(stream, {}), RespParser::Result::kCommand);
   EXPECT_EQ(parser.arguments()[1].size(), 1000000u);
+  EXPECT_EQ(parser.bytes_wanted(), 1u);
 }
 
 TEST(RespParserTest, AlwaysWantsMoreThanItHas) {
