@@ -157,7 +157,7 @@ void WriteMemoryInfo(InfoWriter& out, Server& server, const KeyspaceSummary& /*k
   for (const auto& info : server.clients().All()) buffers += info->input_bytes + info->output_bytes;
   out.Field("mem_clients_normal", buffers);
   out.Field("mem_aof_buffer", 0);
-  out.Field("mem_allocator", "libc");
+  out.Field("mem_allocator", AllocatorName());
   out.Field("active_defrag_running", 0);
   out.Field("lazyfree_pending_objects", 0);
   out.Field("lazyfreed_objects", 0);

@@ -201,7 +201,8 @@ void LockedKeys::Erase(Database& database, Entry* entry, uint64_t hash) {
   database.Erase(entry, hash);
 }
 
-size_t LockedKeys::ExpireBatch(Database& database, size_t batch) {
+size_t LockedKeys::ExpireBatch(Shard& shard, Database& database, size_t batch) {
+  shard.mutex.AssertHeld();
   size_t freed = 0;
   for (size_t looked = 0; looked < batch && database.expiring() > 0; ++looked) {
     if (database.next_to_expire >= database.expiring()) database.next_to_expire = 0;
@@ -214,6 +215,7 @@ size_t LockedKeys::ExpireBatch(Database& database, size_t batch) {
     Erase(database, entry, HashKey(entry->key()));
     ++freed;
   }
+  shard.expired += freed;
   return freed;
 }
 

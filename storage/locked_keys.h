@@ -158,7 +158,7 @@ class LockedKeys {
   // token does not hold, and returns that target; empty when all that could be served were.
   std::string ServeKey(int db, const std::string& key);
   // Looks at up to `batch` expiries and frees the keys whose time has passed; returns how many.
-  size_t ExpireBatch(Database& database, size_t batch);
+  size_t ExpireBatch(Shard& shard, Database& database, size_t batch);
   void Unlock();
 
   Store& store_;

@@ -36,7 +36,7 @@ size_t Store::ExpireSome(int index, int64_t now_ms) {
   size_t freed = 0;
   for (auto& database : shard.databases) {
     for (int round = 0; round < kExpiryRounds && database->expiring() > 0; ++round) {
-      const size_t freed_now = keys.ExpireBatch(*database, kExpiryBatch);
+      const size_t freed_now = keys.ExpireBatch(shard, *database, kExpiryBatch);
       freed += freed_now;
       if (freed_now < kExpiryBatch / 4) break;
     }

@@ -2,8 +2,6 @@
 
 #include "broker/info.h"
 
-#include <malloc.h>
-
 #include <string>
 #include <vector>
 
@@ -103,17 +101,11 @@ void MemoryDoctor(CommandContext& ctx) {
 }
 
 void MemoryPurge(CommandContext& ctx) {
-  ::malloc_trim(0);
+  ReleaseFreeMemory();
   ctx.reply.Ok();
 }
 
-void MallocStats(CommandContext& ctx) {
-  const struct mallinfo2 info = ::mallinfo2();
-  ctx.reply.Verbatim("txt",
-                     "allocator: libc\nin use: " + std::to_string(info.uordblks) + "\nmapped: " +
-                         std::to_string(info.hblkhd) + "\nfree: " + std::to_string(info.fordblks) +
-                         "\ngiven back by trimming: " + std::to_string(info.keepcost) + "\n");
-}
+void MallocStats(CommandContext& ctx) { ctx.reply.Verbatim("txt", AllocatorReport()); }
 
 constexpr Command Row(std::string_view name, int arity, Handler handler, std::string_view summary,
                       uint32_t flags = 0, KeySpec keys = {}) {
