@@ -109,7 +109,8 @@ def main() -> None:
     redis = Server("redis", ["redis-server", "--save", "", "--appendonly", "no"])
     chorale = Server("chorale", [arguments.server, "--threads", "1"])
     try:
-        print(f"{'workload':22}{'redis us':>10}{'chorale us':>12}{'ratio':>8}   spread of the ratio")
+        columns = f"{'workload':22}{'redis us':>10}{'chorale us':>12}{'ratio':>8}"
+        print(columns + "   spread of the ratio")
         for name, test, pipeline in WORKLOADS:
             # Unpipelined the kernel dominates and fewer requests are precise enough.
             requests = arguments.requests if pipeline == 1 else arguments.requests * 5
