@@ -184,7 +184,8 @@ KINDS: Kinds = {
         b"redis.call('RPUSH', KEYS[1], 'a') redis.call('DEL', KEYS[1]) return 1",
         b"redis.call('ZADD', KEYS[2], 1, 'a') redis.call('RPUSH', KEYS[1], 'a') return 1",
     ),
-    "channel": _choice(b"c0", b"c1", b"news.a", b""),
+    # No empty channel: in Redis the pattern * does not match it.
+    "channel": _choice(b"c0", b"c1", b"news.a", b"\x00"),
     "pattern": _choice(b"c*", b"c?", b"*", b"news.[ab]", b"c0", b"[", b""),
     "publish_script": _choice(b"return redis.call('PUBLISH', ARGV[1], ARGV[2])"),
     "text": _choice(b"hello", b"", b"\r\n", b"a b"),
