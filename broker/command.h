@@ -101,6 +101,9 @@ struct KeySpec {
   int step = 0;
   // And/or a counted list: argument `count_at` is the number of keys that follow it.
   int count_at = 0;
+  // And/or one more key that only the other arguments tell: its position, or 0. For commands that
+  // hold every shard.
+  int (*further)(Arguments args) = nullptr;
 };
 
 inline constexpr KeySpec kNoKeys{};
@@ -129,10 +132,12 @@ struct Command {
 
 // The rows of each family; command_table.cc joins them.
 std::span<const Command> StringCommands();
+std::span<const Command> BitmapCommands();
 std::span<const Command> KeyCommands();
 std::span<const Command> ExpiryCommands();
 std::span<const Command> DatabaseCommands();
 std::span<const Command> ScanCommands();
+std::span<const Command> SortCommands();
 std::span<const Command> ListCommands();
 std::span<const Command> HashCommands();
 std::span<const Command> SetCommands();

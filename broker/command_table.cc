@@ -57,12 +57,12 @@ class NameIndex {
 struct Table {
   Table() {
     const std::array families = {
-        StringCommands(),     KeyCommands(),    ExpiryCommands(),      DatabaseCommands(),
-        ScanCommands(),       ListCommands(),   HashCommands(),        SetCommands(),
-        SortedSetCommands(),  PubSubCommands(), TransactionCommands(), ScriptingCommands(),
-        ConnectionCommands(), ClientCommands(), ServerCommands(),      IntrospectionCommands(),
-        ConfigCommands(),     InfoCommands(),   DiagnosticsCommands(), ReplicationCommands(),
-        AccessCommands()};
+        StringCommands(),      BitmapCommands(),        KeyCommands(),        ExpiryCommands(),
+        DatabaseCommands(),    ScanCommands(),          SortCommands(),       ListCommands(),
+        HashCommands(),        SetCommands(),           SortedSetCommands(),  PubSubCommands(),
+        TransactionCommands(), ScriptingCommands(),     ConnectionCommands(), ClientCommands(),
+        ServerCommands(),      IntrospectionCommands(), ConfigCommands(),     InfoCommands(),
+        DiagnosticsCommands(), ReplicationCommands(),   AccessCommands()};
     size_t count = 0;
     for (const auto family : families) {
       for (const Command& command : family) count += 1 + command.subcommands.size();
@@ -128,6 +128,9 @@ KeyPositions FindKeys(const Command& command, Arguments args) {
   if (spec.first > 0) {
     const int last = spec.last >= 0 ? spec.last : count + spec.last;
     for (int i = spec.first; i <= last && i < count; i += spec.step) positions.push_back(i);
+  }
+  if (spec.further != nullptr) {
+    if (const int further = spec.further(args); further > 0) positions.push_back(further);
   }
   if (spec.count_at > 0 && spec.count_at < count) {
     const auto keys = ParseInt64(args[spec.count_at]);

@@ -69,6 +69,10 @@ Entry* Entry::Allocate(std::string_view key, size_t value_capacity) {
 Entry::Pointer Entry::NewString(std::string_view key, std::string_view value) {
   int64_t integer = 0;
   if (IsCanonicalInteger(value, &integer)) return NewInteger(key, integer);
+  return NewText(key, value);
+}
+
+Entry::Pointer Entry::NewText(std::string_view key, std::string_view value) {
   const bool fits = value.size() <= kMaxInlineString;
   Pointer entry(Allocate(key, fits ? value.size() : 0));
   if (fits) {

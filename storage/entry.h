@@ -53,6 +53,8 @@ class Entry {
   // A string. Text that is a canonical integer is kept as one, as Redis does.
   [[nodiscard]] static Pointer NewString(std::string_view key, std::string_view value);
   [[nodiscard]] static Pointer NewInteger(std::string_view key, int64_t value);
+  // Text that stays text even if it is an integer.
+  [[nodiscard]] static Pointer NewText(std::string_view key, std::string_view value);
   // A string of the encoding "raw", whatever the bytes are; takes them over.
   [[nodiscard]] static Pointer NewBytes(std::string_view key, std::string bytes);
   // Any other type; takes the object over.

@@ -143,13 +143,17 @@ void LockedKeys::SetInteger(int db, std::string_view key, int64_t value) {
   TouchIn(database, key);
 }
 
-Entry* LockedKeys::Put(int db, Entry::Pointer entry) {
+Entry* LockedKeys::Put(int db, Entry::Pointer entry, bool keep_expiry) {
   const uint64_t hash = HashKey(entry->key());
   Database& database = this->database(db, hash);
+  int64_t expiry = Database::kNever;
   if (Entry* old = Find(db, entry->key(), hash); old != nullptr) {
+    if (keep_expiry) expiry = database.expiry(old);
     database.Erase(old, hash);
   }
-  return Add(db, database, std::move(entry), hash);
+  Entry* added = Add(db, database, std::move(entry), hash);
+  if (expiry != Database::kNever) database.SetExpiry(added, expiry);
+  return added;
 }
 
 bool LockedKeys::Delete(int db, std::string_view key) {

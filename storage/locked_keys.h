@@ -85,8 +85,9 @@ class LockedKeys {
   // holds no other type. Keeps the expiry.
   std::string& EditString(int db, std::string_view key);
   void SetInteger(int db, std::string_view key, int64_t value);  // keeps the expiry
-  // Puts a whole value at `entry->key()`, replacing what was there and its expiry.
-  Entry* Put(int db, Entry::Pointer entry);
+  // Puts a whole value at `entry->key()`, replacing what was there and, unless told to keep it, its
+  // expiry.
+  Entry* Put(int db, Entry::Pointer entry, bool keep_expiry = false);
   template <typename T>
   void PutObject(int db, std::string_view key, std::unique_ptr<T> object) {
     Put(db, Entry::NewObject(key, std::move(object)));

@@ -71,7 +71,10 @@ bool ScanOptions::Matches(std::string_view text) const {
 }
 
 std::optional<uint64_t> ReadCursor(CommandContext& ctx, size_t index) {
-  const auto cursor = ParseUint64(ctx.arg(index));
+  // Leading zeros are allowed here.
+  std::string_view digits = ctx.arg(index);
+  while (digits.size() > 1 && digits[0] == '0') digits.remove_prefix(1);
+  const auto cursor = ParseUint64(digits);
   if (!cursor) ctx.reply.Error("ERR invalid cursor");
   return cursor;
 }

@@ -4,7 +4,6 @@
 #include "broker/commands/databases.h"
 
 #include <limits>
-#include <string_view>
 
 #include "broker/client.h"
 #include "broker/commands/arguments.h"
@@ -12,33 +11,28 @@
 
 namespace chorale {
 
-namespace {
-
-// The number, or nullopt after an error that says what it is not.
-std::optional<int> ReadIndex(CommandContext& ctx, size_t index,
-                             std::string_view not_a_number = {}) {
+std::optional<int> ReadDatabaseIndex(CommandContext& ctx, size_t index, std::string_view error) {
   const auto number = ParseInt64(ctx.arg(index));
-  const bool fits = number && *number >= std::numeric_limits<int>::min() &&
-                    *number <= std::numeric_limits<int>::max();
-  if (fits) return static_cast<int>(*number);
-  constexpr std::string_view kNoInt =
+  if (number && *number >= std::numeric_limits<int>::min() &&
+      *number <= std::numeric_limits<int>::max()) {
+    return static_cast<int>(*number);
+  }
+  constexpr std::string_view kTooLarge =
       "ERR value is out of range, value must between -2147483648 and 2147483647";
-  const std::string_view usual = number ? kNoInt : kNotAnInteger;
-  ctx.reply.Error(not_a_number.empty() ? usual : not_a_number);
+  const std::string_view usual = number ? kTooLarge : kNotAnInteger;
+  ctx.reply.Error(error.empty() ? usual : error);
   return std::nullopt;
 }
 
-bool InRange(CommandContext& ctx, int db) {
+bool DatabaseExists(CommandContext& ctx, int db) {
   if (db >= 0 && db < ctx.keys.store().database_count()) return true;
   ctx.reply.Error("ERR DB index is out of range");
   return false;
 }
 
-}  // namespace
-
 std::optional<int> ReadDatabase(CommandContext& ctx, size_t index) {
-  const auto db = ReadIndex(ctx, index);
-  return db && InRange(ctx, *db) ? db : std::nullopt;
+  const auto db = ReadDatabaseIndex(ctx, index);
+  return db && DatabaseExists(ctx, *db) ? db : std::nullopt;
 }
 
 namespace {
@@ -52,11 +46,10 @@ void Select(CommandContext& ctx) {
 }
 
 void SwapDb(CommandContext& ctx) {
-  // As in Redis both indexes are read before either is held against the range.
-  const auto first = ReadIndex(ctx, 1, "ERR invalid first DB index");
+  const auto first = ReadDatabaseIndex(ctx, 1, "ERR invalid first DB index");
   if (!first) return;
-  const auto second = ReadIndex(ctx, 2, "ERR invalid second DB index");
-  if (!second || !InRange(ctx, *first) || !InRange(ctx, *second)) return;
+  const auto second = ReadDatabaseIndex(ctx, 2, "ERR invalid second DB index");
+  if (!second || !DatabaseExists(ctx, *first) || !DatabaseExists(ctx, *second)) return;
   if (*first != *second) ctx.keys.Swap(*first, *second);
   ctx.reply.Ok();
 }

@@ -77,7 +77,8 @@ void IncrByFloat(CommandContext& ctx) {
     return;
   }
   const std::string text = FormatLongDouble(sum);
-  ctx.keys.SetString(ctx.db, ctx.arg(1), text, /*keep_expiry=*/true);
+  // As text even if it is whole: OBJECT ENCODING shows it.
+  ctx.keys.Put(ctx.db, Entry::NewText(ctx.arg(1), text), /*keep_expiry=*/true);
   ctx.reply.Bulk(text);
 }
 
