@@ -91,7 +91,7 @@ void PopOrBlock(CommandContext& context, BlockingPop pop) {
 }
 
 std::optional<int64_t> ParseTimeout(CommandContext& context, std::string_view text) {
-  const auto seconds = ParseDouble(text);
+  const auto seconds = ParseLongDouble(text);
   if (!seconds) {
     context.reply.Error("ERR timeout is not a float or out of range");
     return std::nullopt;
@@ -100,8 +100,8 @@ std::optional<int64_t> ParseTimeout(CommandContext& context, std::string_view te
     context.reply.Error("ERR timeout is negative");
     return std::nullopt;
   }
-  const double milliseconds = std::ceil(*seconds * 1000);
-  if (milliseconds > static_cast<double>(std::numeric_limits<int64_t>::max() / 2)) {
+  const long double milliseconds = std::ceil(*seconds * 1000);
+  if (milliseconds > static_cast<long double>(std::numeric_limits<int64_t>::max() / 2)) {
     context.reply.Error("ERR timeout is out of range");
     return std::nullopt;
   }

@@ -57,6 +57,20 @@ std::optional<Arguments> ReadCountedKeys(CommandContext& ctx, size_t index,
   return ctx.args.subspan(index + 1, static_cast<size_t>(*count));
 }
 
+std::optional<size_t> ReadPopCount(CommandContext& ctx, size_t index) {
+  if (index == ctx.args.size()) return 1;
+  std::optional<int64_t> count;
+  if (index + 1 < ctx.args.size() && IsWord(ctx.arg(index), "COUNT")) {
+    count = ReadAtLeast(ctx, index + 1, 1, "ERR count should be greater than 0");
+    if (!count) return std::nullopt;
+  }
+  if (!count || index + 2 != ctx.args.size()) {
+    ctx.reply.Error(kSyntaxError);
+    return std::nullopt;
+  }
+  return static_cast<size_t>(*count);
+}
+
 IndexRange ClampRange(int64_t first, int64_t last, size_t size) {
   const auto length = static_cast<int64_t>(size);
   if (first < 0) first = std::max<int64_t>(first + length, 0);

@@ -36,6 +36,10 @@ inline constexpr std::string_view kValueOutOfRange = "ERR value is out of range"
 [[nodiscard]] std::optional<Arguments> ReadCountedKeys(CommandContext& ctx, size_t index,
                                                        std::string_view too_many = kSyntaxError);
 
+// The optional COUNT of LMPOP, ZMPOP and their blocking forms at `index`, behind which nothing
+// follows; 1 without it.
+[[nodiscard]] std::optional<size_t> ReadPopCount(CommandContext& ctx, size_t index);
+
 // Redis's rule for the indexes of a range: negative ones count from the end, and the result is cut
 // to what is there. `last` is included; the result's end is not.
 struct IndexRange {

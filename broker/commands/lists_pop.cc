@@ -58,7 +58,7 @@ void Pop(CommandContext& ctx, Side side) {
 struct MultiPop {
   Arguments keys;
   Side side;
-  size_t count = 1;
+  size_t count;
 };
 
 std::optional<MultiPop> ReadMultiPop(CommandContext& ctx, size_t index) {
@@ -71,16 +71,9 @@ std::optional<MultiPop> ReadMultiPop(CommandContext& ctx, size_t index) {
   }
   const auto side = ReadSide(ctx, next++);
   if (!side) return std::nullopt;
-  MultiPop pop{*keys, *side};
-  if (next == ctx.args.size()) return pop;
-  if (next + 2 != ctx.args.size() || !IsWord(ctx.arg(next), "COUNT")) {
-    ctx.reply.Error(kSyntaxError);
-    return std::nullopt;
-  }
-  const auto count = ReadAtLeast(ctx, next + 1, 1, "ERR count should be greater than 0");
+  const auto count = ReadPopCount(ctx, next);
   if (!count) return std::nullopt;
-  pop.count = static_cast<size_t>(*count);
-  return pop;
+  return MultiPop{*keys, *side, *count};
 }
 
 PopFunction MultiPopFunction(int db, const MultiPop& pop) {

@@ -48,30 +48,22 @@ void Pop(CommandContext& ctx, End end) {
 struct MultiPop {
   Arguments keys;
   End end;
-  size_t count = 1;
+  size_t count;
 };
 
 std::optional<MultiPop> ReadMultiPop(CommandContext& ctx, size_t index) {
   const auto keys = ReadCountedKeys(ctx, index);
   if (!keys) return std::nullopt;
-  size_t next = index + 1 + keys->size();
+  const size_t next = index + 1 + keys->size();
   const bool has_end = next < ctx.args.size();
   const bool min = has_end && IsWord(ctx.arg(next), "MIN");
   if (!min && !(has_end && IsWord(ctx.arg(next), "MAX"))) {
     ctx.reply.Error(kSyntaxError);
     return std::nullopt;
   }
-  MultiPop pop{*keys, min ? End::kMin : End::kMax};
-  if (++next == ctx.args.size()) return pop;
-  if (next + 2 < ctx.args.size() || next + 1 == ctx.args.size() ||
-      !IsWord(ctx.arg(next), "COUNT")) {
-    ctx.reply.Error(kSyntaxError);
-    return std::nullopt;
-  }
-  const auto count = ReadAtLeast(ctx, next + 1, 1, "ERR count should be greater than 0");
+  const auto count = ReadPopCount(ctx, next + 1);
   if (!count) return std::nullopt;
-  pop.count = static_cast<size_t>(*count);
-  return pop;
+  return MultiPop{*keys, min ? End::kMin : End::kMax, *count};
 }
 
 PopFunction MultiPopFunction(int db, const MultiPop& pop) {
