@@ -47,7 +47,7 @@ void ScriptCache::Evict() {
   bytes_ -= Weight(*it->second.script);
   entries_.erase(it);
   use_order_.pop_front();
-  ++evicted_;
+  evicted_.fetch_add(1, std::memory_order_release);
 }
 
 void ScriptCache::AddLoaded(std::shared_ptr<const Script> script) {
@@ -78,11 +78,6 @@ size_t ScriptCache::size() const {
 size_t ScriptCache::memory_used() const {
   absl::MutexLock lock(&mutex_);
   return bytes_;
-}
-
-uint64_t ScriptCache::evicted() const {
-  absl::MutexLock lock(&mutex_);
-  return evicted_;
 }
 
 }  // namespace chorale

@@ -42,7 +42,7 @@ class ScriptCache {
   // For INFO.
   size_t size() const;
   size_t memory_used() const;  // bytes of sources, roughly
-  uint64_t evicted() const;
+  uint64_t evicted() const { return evicted_.load(std::memory_order_acquire); }
 
  private:
   using UseOrder = std::list<std::string>;
@@ -56,12 +56,12 @@ class ScriptCache {
 
   const size_t eval_scripts_;
   std::atomic<uint64_t> epoch_ = 0;
+  std::atomic<uint64_t> evicted_ = 0;
 
   mutable absl::Mutex mutex_;
   std::unordered_map<std::string, Entry> entries_ ABSL_GUARDED_BY(mutex_);
   UseOrder use_order_ ABSL_GUARDED_BY(mutex_);  // of evaluated scripts, the least recent first
   size_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;
-  uint64_t evicted_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace chorale
