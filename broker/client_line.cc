@@ -55,13 +55,13 @@ std::string ClientLine(const ClientInfo& info, int64_t now_ms) {
       std::max<int64_t>(0, now_ms - info.last_interaction_ms) / 1000, Flags(info), info.db.load(),
       info.channels.load(), info.patterns.load(), info.shard_channels.load(), info.queued.load(),
       info.watched.load());
-  fmt::format_to(
-      std::back_inserter(line),
-      " qbuf={} qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll={} omem={} "
-      "tot-mem={} events={} cmd={} user=default redir=-1 resp={} lib-name={} lib-ver={}\n",
-      input, output > 0 ? 1 : 0, output, kBytesPerClient + input + output, output > 0 ? "rw" : "r",
-      command == nullptr ? "NULL" : FullName(*command), info.protocol.load(), library,
-      library_version);
+  fmt::format_to(std::back_inserter(line),
+                 " qbuf={} qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll={} omem={} "
+                 "tot-mem={} events={} cmd={} user=default redir=-1 resp={} lib-name={} lib-ver={} "
+                 "io-thread={}\n",
+                 input, output > 0 ? 1 : 0, output, kBytesPerClient + input + output,
+                 output > 0 ? "rw" : "r", command == nullptr ? "NULL" : FullName(*command),
+                 info.protocol.load(), library, library_version, info.thread->index());
   return line;
 }
 

@@ -10,6 +10,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -84,6 +85,7 @@ class Config {
   std::atomic<int64_t> latency_monitor_threshold_ms{0};
   std::atomic<int64_t> loglevel{2};  // 0 debug, 1 verbose, 2 notice, 3 warning
   std::atomic<int64_t> hz{10};
+  std::atomic<int64_t> shutdown_timeout_seconds{10};
 
   // The file given on the command line; empty if none. CONFIG REWRITE writes it.
   std::string file;
@@ -99,7 +101,7 @@ class Config {
   [[nodiscard]] absl::Status Set(
       const std::vector<std::pair<std::string_view, std::string_view>>& pairs);
   // CONFIG REWRITE: keeps the file's comments and order, replaces changed values, appends others.
-  [[nodiscard]] absl::Status Rewrite() const;
+  [[nodiscard]] absl::Status Rewrite();
 
  private:
   struct Option {
@@ -122,17 +124,29 @@ class Config {
   void AddEnum(std::string name, std::atomic<int64_t>& target, std::vector<std::string> values,
                bool only_at_start = false);
   void AddString(std::string name, ConfigString& target, bool only_at_start = false);
+  // A directory that can be read; shown as an absolute path.
+  void AddDirectory(std::string name, ConfigString& target);
   // An option of redis.conf that has one value here: that value is accepted, others are refused.
   void AddFixed(std::string name, std::string value);
+  // One that is accepted with any value and shown, and that changes nothing.
+  void AddWithoutEffect(std::string name, std::string value);
   void AddNetworkOptions();
   void AddClientOptions();
   void AddStorageOptions();
   void AddServerOptions();
   void AddFixedOptions();
+  void AddOptionsWithoutEffect();
   const Option* Find(std::string_view name) const;
   absl::Status SetAtStart(std::string_view name, std::string_view value);
 
+  std::vector<std::string> RewrittenLines() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(change_mutex_);
+  void RememberFileValues() ABSL_EXCLUSIVE_LOCKS_REQUIRED(change_mutex_);
+
   std::vector<Option> options_;
+  // Changes are made one at a time, so that each is made as a whole.
+  absl::Mutex change_mutex_;
+  // The options as they were when the file was read or written last.
+  std::map<std::string, std::string> file_values_ ABSL_GUARDED_BY(change_mutex_);
 };
 
 }  // namespace chorale

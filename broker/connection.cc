@@ -24,6 +24,8 @@ namespace asio = boost::asio;
 constexpr size_t kFlushReplies = 64 << 10;
 // An idle client's buffer shrinks after this time without a byte.
 constexpr int64_t kIdleAfterMs = 2000;
+// A buffer that grew beyond this for a large command shrinks as soon as it is empty.
+constexpr size_t kLargestKeptInput = 1 << 20;
 // What a client may send ahead while it is blocked before the broker stops reading.
 constexpr size_t kReadAheadWhileBlocked = 1 << 20;
 // When a blocked client's time is over while a script holds its keys.
@@ -56,6 +58,7 @@ void Connection::StartRead() {
   if (waiting() && input_.size() >= kReadAheadWhileBlocked) return;
   // A buffer that was filled to the end belongs to a busy client.
   const size_t unread = input_.size();
+  if (input_.capacity() > kLargestKeptInput) input_.ShrinkTo(ReadBuffer::kBusyCapacity);
   input_.Reserve(std::max(parser_.bytes_wanted(), unread + 1));
   if (unread == input_.capacity() || filled_) {
     input_.Reserve(std::max(unread * 2, ReadBuffer::kBusyCapacity));
@@ -351,6 +354,7 @@ void Connection::Resume() {
 
 void Connection::Close() {
   if (std::exchange(closed_, true)) return;
+  spdlog::debug("client {} ({}) is gone", client_.info->id, client_.info->address);
   const auto self = shared_from_this();
   if (waiter_ != nullptr) {
     thread_.WithKeys(Store::MaskOf(waiter_->keys()),

@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <string>
 
+#include "broker/client_end.h"
 #include "broker/clock.h"
 #include "broker/command_table.h"
+#include "broker/commands/scripting.h"
 #include "broker/connection.h"
 #include "broker/io_thread.h"
 #include "broker/public_arguments.h"
@@ -54,6 +56,17 @@ bool Gate(Connection& connection, const Command* command, Arguments args, ReplyW
     return true;
   }
   return false;
+}
+
+// An EXEC that may not run ends its transaction; its reply, which begins at `begin`, says so.
+void AbortRefusedExec(Client& client, ReplyWriter& reply, size_t begin) {
+  std::string_view why = std::string_view(reply.out()).substr(begin + 1);
+  why = why.substr(0, why.find('\r'));
+  if (why.starts_with("ERR ")) why.remove_prefix(4);
+  const std::string text = fmt::format("EXECABORT Transaction discarded because of: {}", why);
+  reply.out().resize(begin);
+  reply.Error(text);
+  ResetTransaction(client);
 }
 
 // Counts the reply that begins at `begin` if it is an error.
@@ -126,6 +139,9 @@ void NoteIfSlow(const CommandContext& context, uint64_t ticks) {
 
 ShardMask ShardsFor(const Command& command, Arguments args) {
   if (command.has(kAllShards)) return Store::kAllShards;
+  if (command.has(kScriptSource) || command.has(kScriptDigest)) {
+    return ShardsForScript(command, args);
+  }
   // The common case of one key, without collecting positions.
   if (command.keys.first == 1 && command.keys.last == 1 && command.keys.count_at == 0) {
     return args.size() > 1 ? Store::MaskOf(args[1]) : 0;
@@ -142,6 +158,7 @@ void Dispatch(Connection& connection, Arguments args, ReplyWriter& reply) {
   const size_t reply_begin = reply.out().size();
   if (Gate(connection, command, args, reply)) {
     if (client.transaction != nullptr) client.transaction->aborted = true;
+    if (command != nullptr && command->has(kExec)) AbortRefusedExec(client, reply, reply_begin);
     ThreadStatistics& statistics = server.statistics().thread(connection.thread().index());
     if (command != nullptr) statistics.by_command[command->id].rejected.Add();
     CountIfError(server, statistics, reply.out(), reply_begin);
@@ -172,13 +189,12 @@ void Dispatch(Connection& connection, Arguments args, ReplyWriter& reply) {
 void Call(CommandContext& context) {
   Server& server = context.server;
   const Command& command = context.command;
-  const bool shown = !command.has(kSkipMonitor) && !command.has(kAdmin);
-  if (shown && server.monitors().active()) server.monitors().Feed(context);
-
   const size_t reply_begin = context.reply.out().size();
   const uint64_t began = context.thread.lap_began();
   command.handler(context);
   const uint64_t ticks = context.thread.Lap() - began;
+  const bool shown = !command.has(kSkipMonitor) && !command.has(kAdmin);
+  if (shown && server.monitors().active()) server.monitors().Feed(context);
 
   ThreadStatistics& statistics = server.statistics().thread(context.thread.index());
   statistics.commands.Add();

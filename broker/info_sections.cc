@@ -146,6 +146,8 @@ void WriteMemoryInfo(InfoWriter& out, Server& server, const KeyspaceSummary& /*k
   out.Field("allocator_active", resident);
   out.Field("allocator_resident", resident);
   out.Bytes("total_system_memory", SystemMemory());
+  out.Bytes("used_memory_lua", 0);
+  out.Field("number_of_cached_scripts", 0);
   out.Bytes("maxmemory", limit);
   out.Field("maxmemory_policy", "noeviction");
   out.Field("mem_fragmentation_ratio", fmt::format("{:.2f}", Ratio(resident, used)));

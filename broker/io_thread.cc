@@ -10,6 +10,7 @@
 #include "broker/clock.h"
 #include "broker/connection.h"
 #include "broker/pubsub.h"
+#include "broker/scripting/script_engine.h"
 #include "broker/server.h"
 
 namespace chorale {
@@ -18,6 +19,10 @@ namespace {
 constexpr size_t kLargestKeptReplyBuffer = 256 << 10;
 
 constexpr int64_t kTickMs = 1000;
+
+// What may wait in an inbox before publishers are held back.
+constexpr size_t kCongestedTasks = 4096;
+constexpr size_t kCongestedBytes = 16 << 20;
 constexpr int64_t kTimeOfDayValidUs = 200;
 constexpr std::chrono::milliseconds kRetryKeys{20};
 
@@ -29,7 +34,8 @@ IoThread::IoThread(Server& server, int index)
     : server_(server),
       index_(index),
       io_(std::make_unique<boost::asio::io_context>(1)),
-      subscriptions_(std::make_unique<LocalSubscriptions>()) {}
+      subscriptions_(std::make_unique<LocalSubscriptions>()),
+      scripts_(std::make_unique<ScriptEngine>(server.script_cache())) {}
 
 IoThread::~IoThread() = default;
 
@@ -53,25 +59,37 @@ void IoThread::StopAndJoin() {
 
 void IoThread::PollOnce() { io_->poll_one(); }
 
-void IoThread::Post(Task task) {
+void IoThread::Post(Task task, size_t bytes) {
   bool wake = false;
   {
     absl::MutexLock lock(&inbox_mutex_);
     wake = inbox_.empty();
     inbox_.push_back(std::move(task));
-    inbox_size_.store(inbox_.size(), std::memory_order_relaxed);
+    inbox_bytes_ += bytes;
+    if (inbox_.size() > kCongestedTasks || inbox_bytes_ > kCongestedBytes) {
+      congested_.store(true, std::memory_order_relaxed);
+    }
   }
   if (wake) boost::asio::post(*io_, [this] { Drain(); });
 }
 
 void IoThread::Drain() {
+  // A task may run a script that serves the loop meanwhile; tasks stay in order all the same.
+  if (draining_) {
+    drain_again_ = true;
+    return;
+  }
+  draining_ = true;
   std::vector<Task> tasks;
   {
     absl::MutexLock lock(&inbox_mutex_);
     tasks.swap(inbox_);
-    inbox_size_.store(0, std::memory_order_relaxed);
+    inbox_bytes_ = 0;
+    congested_.store(false, std::memory_order_relaxed);
   }
   for (Task& task : tasks) task();
+  draining_ = false;
+  if (std::exchange(drain_again_, false)) boost::asio::post(*io_, [this] { Drain(); });
 }
 
 void IoThread::BeginTurn() {

@@ -29,6 +29,7 @@ namespace chorale {
 class Connection;
 class Server;
 class LocalSubscriptions;
+class ScriptEngine;
 
 class IoThread {
  public:
@@ -49,10 +50,11 @@ class IoThread {
   // The thread that runs the caller; nullptr outside the broker's threads.
   static IoThread* Current();
 
-  // Any thread. Runs `task` on this thread, after all tasks posted before it.
-  void Post(Task task);
-  // Any thread. Tasks waiting; publishers slow down when it grows.
-  size_t inbox_size() const { return inbox_size_.load(std::memory_order_relaxed); }
+  // Any thread. Runs `task` on this thread, after all tasks posted before it. `bytes` is the size
+  // of what the task carries, if that is worth counting.
+  void Post(Task task, size_t bytes = 0);
+  // Any thread. True when so much waits here that whoever posts more should wait himself.
+  bool congested() const { return congested_.load(std::memory_order_relaxed); }
 
   // ---- this thread only ----
   // Begins a turn: reads the clocks.
@@ -76,6 +78,7 @@ class IoThread {
   // Runs `work` with the shards locked: now, or again and again later while a script that runs past
   // its time holds them. For what must be undone but not at once.
   void WithKeys(ShardMask shards, std::function<void(LockedKeys&)> work);
+  ScriptEngine& scripts() { return *scripts_; }
   LocalSubscriptions& subscriptions() { return *subscriptions_; }
   // Serves the loop while a script holds this thread; see scripting.
   void PollOnce();
@@ -95,9 +98,12 @@ class IoThread {
 
   absl::Mutex inbox_mutex_;
   std::vector<Task> inbox_ ABSL_GUARDED_BY(inbox_mutex_);
-  std::atomic<size_t> inbox_size_ = 0;
+  size_t inbox_bytes_ ABSL_GUARDED_BY(inbox_mutex_) = 0;
+  std::atomic<bool> congested_ = false;
 
   // This thread only.
+  bool draining_ = false;
+  bool drain_again_ = false;
   int64_t now_ms_ = 0;
   uint64_t now_ms_ticks_ = 0;
   uint64_t lap_ticks_ = 0;
@@ -107,6 +113,7 @@ class IoThread {
   absl::flat_hash_set<Connection*> connections_;
   int64_t next_tick_ms_ = 0;
   std::unique_ptr<LocalSubscriptions> subscriptions_;
+  std::unique_ptr<ScriptEngine> scripts_;
 };
 
 }  // namespace chorale

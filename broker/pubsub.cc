@@ -99,20 +99,21 @@ void PubSub::Unsubscribe(SubscriptionKind kind, std::string_view name, Connectio
   }
 }
 
-int64_t PubSub::Publish(SubscriptionKind kind, std::string_view channel, std::string_view message,
-                        const std::vector<std::unique_ptr<IoThread>>& threads) {
+PubSub::Published PubSub::Publish(SubscriptionKind kind, std::string_view channel,
+                                  std::string_view message,
+                                  const std::vector<std::unique_ptr<IoThread>>& threads) {
   struct Delivery {
     SubscriptionKind kind;
     std::string name;
   };
-  int64_t receivers = 0;
+  Published published;
   std::vector<std::vector<Delivery>> by_thread;
   const auto collect = [&](SubscriptionKind matched, const std::string& name,
                            const Counts& counts) {
     by_thread.resize(threads.size());
     for (size_t i = 0; i < counts.size(); ++i) {
       if (counts[i] == 0) continue;
-      receivers += counts[i];
+      published.receivers += counts[i];
       by_thread[i].push_back({matched, name});
     }
   };
@@ -129,7 +130,7 @@ int64_t PubSub::Publish(SubscriptionKind kind, std::string_view channel, std::st
       if (GlobMatches(pattern, channel)) collect(SubscriptionKind::kPattern, pattern, counts);
     }
   }
-  if (receivers == 0) return 0;
+  if (published.receivers == 0) return published;
 
   struct Message {
     std::string channel, text;
@@ -139,14 +140,17 @@ int64_t PubSub::Publish(SubscriptionKind kind, std::string_view channel, std::st
   for (size_t i = 0; i < by_thread.size(); ++i) {
     if (by_thread[i].empty()) continue;
     IoThread* thread = threads[i].get();
-    thread->Post([thread, shared, deliveries = std::move(by_thread[i])] {
-      for (const Delivery& delivery : deliveries) {
-        thread->subscriptions().Deliver(delivery.kind, delivery.name, shared->channel,
-                                        shared->text);
-      }
-    });
+    thread->Post(
+        [thread, shared, deliveries = std::move(by_thread[i])] {
+          for (const Delivery& delivery : deliveries) {
+            thread->subscriptions().Deliver(delivery.kind, delivery.name, shared->channel,
+                                            shared->text);
+          }
+        },
+        shared->text.size());
+    if (thread->congested()) published.congested.push_back(thread);
   }
-  return receivers;
+  return published;
 }
 
 std::vector<std::string> PubSub::Names(SubscriptionKind kind, std::string_view pattern) {

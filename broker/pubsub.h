@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/container/inlined_vector.h"
 #include "absl/synchronization/mutex.h"
 #include "broker/frame.h"
 #include "storage/database.h"
@@ -59,10 +60,16 @@ class PubSub {
   void Subscribe(SubscriptionKind kind, std::string_view name, Connection& connection);
   void Unsubscribe(SubscriptionKind kind, std::string_view name, Connection& connection);
 
-  // Returns the number of subscribers that will get the message; one that matches by channel and
-  // by patterns counts for each. `kind` is kChannel (patterns included) or kShardChannel.
-  int64_t Publish(SubscriptionKind kind, std::string_view channel, std::string_view message,
-                  const std::vector<std::unique_ptr<IoThread>>& threads);
+  struct Published {
+    // Subscribers that will get the message; one that matches by channel and by patterns counts
+    // for each.
+    int64_t receivers = 0;
+    // Threads among the receivers' that are behind with their inbox.
+    absl::InlinedVector<IoThread*, 2> congested;
+  };
+  // `kind` is kChannel (patterns included) or kShardChannel.
+  Published Publish(SubscriptionKind kind, std::string_view channel, std::string_view message,
+                    const std::vector<std::unique_ptr<IoThread>>& threads);
 
   // For PUBSUB. An empty pattern matches all.
   std::vector<std::string> Names(SubscriptionKind kind, std::string_view pattern);

@@ -1,5 +1,7 @@
 #include "broker/server.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <spdlog/spdlog.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -29,9 +31,6 @@ namespace {
 namespace asio = boost::asio;
 using boost::system::error_code;
 
-constexpr std::chrono::milliseconds kCronPeriod{100};
-constexpr std::chrono::seconds kShutdownGrace{10};
-
 std::string RandomHex(size_t digits) {
   std::random_device device;
   std::string text;
@@ -56,6 +55,19 @@ bool IsLoopback(const asio::generic::stream_protocol::endpoint& endpoint) {
   tcp.resize(std::min(endpoint.size(), tcp.capacity()));
   std::memcpy(tcp.data(), endpoint.data(), tcp.size());
   return tcp.address().is_loopback();
+}
+
+// After `seconds` of silence the kernel asks the peer three times whether it is still there.
+void KeepAlive(int descriptor, int seconds) {
+  if (seconds == 0) return;
+  const auto set = [descriptor](int level, int option, int value) {
+    (void)::setsockopt(descriptor, level, option, &value, sizeof(value));
+  };
+  constexpr int kProbes = 3;
+  set(SOL_SOCKET, SO_KEEPALIVE, 1);
+  set(IPPROTO_TCP, TCP_KEEPIDLE, seconds);
+  set(IPPROTO_TCP, TCP_KEEPINTVL, std::max(1, seconds / kProbes));
+  set(IPPROTO_TCP, TCP_KEEPCNT, kProbes);
 }
 
 std::string Describe(const asio::generic::stream_protocol::endpoint& endpoint) {
@@ -137,7 +149,8 @@ void Server::StopConnections() {
       });
     }
     visited.Wait();
-    const auto deadline = std::chrono::steady_clock::now() + kShutdownGrace;
+    const auto deadline = std::chrono::steady_clock::now() +
+                          std::chrono::seconds(config_.shutdown_timeout_seconds.load());
     while (clients_.size() > 0 && std::chrono::steady_clock::now() < deadline) {
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
@@ -188,7 +201,7 @@ void Server::Adopt(IoThread& thread, int descriptor, int family) {
   const std::string local = unix_socket ? "" : Describe(socket.local_endpoint(error));
   if (!unix_socket) {
     socket.set_option(asio::ip::tcp::no_delay(true), error);
-    socket.set_option(asio::socket_base::keep_alive(config_.tcp_keepalive_seconds > 0), error);
+    KeepAlive(descriptor, static_cast<int>(config_.tcp_keepalive_seconds.load()));
   }
   auto connection = std::make_shared<Connection>(
       thread, std::make_unique<Connection::Transport>(std::move(socket)));
@@ -204,6 +217,7 @@ void Server::Adopt(IoThread& thread, int descriptor, int family) {
   info.unix_socket = unix_socket;
   clients_.Add(connection->client().info);
   statistics_.thread(thread.index()).connections.Add();
+  spdlog::debug("accepted client {} from {}", info.id, info.address);
   connection->Start();
 }
 
@@ -222,7 +236,8 @@ void Server::ResetStatistics(std::function<void()> done) {
 // ---- cron ----
 
 void Server::ScheduleCron(IoThread& thread) {
-  auto timer = std::make_shared<asio::steady_timer>(thread.io(), kCronPeriod);
+  const auto period = std::chrono::milliseconds(1000 / config_.hz.load());
+  auto timer = std::make_shared<asio::steady_timer>(thread.io(), period);
   timer->async_wait([this, &thread, timer](const error_code& error) {
     if (error) return;
     Cron(thread);

@@ -18,6 +18,8 @@
 #include "broker/latency_monitor.h"
 #include "broker/monitors.h"
 #include "broker/pubsub.h"
+#include "broker/scripting/running_script.h"
+#include "broker/scripting/script_cache.h"
 #include "broker/slowlog.h"
 #include "broker/statistics.h"
 #include "storage/store.h"
@@ -66,6 +68,11 @@ class Server {
   bool script_busy() const { return script_busy_.load(std::memory_order_relaxed); }
   void set_script_busy(bool busy) { script_busy_.store(busy, std::memory_order_relaxed); }
 
+  ScriptCache& script_cache() { return script_cache_; }
+  RunningScript& running_script() { return running_script_; }
+  // True from RequestStop() on.
+  bool stopping() const { return stop_requested_.load(std::memory_order_relaxed); }
+
   bool OutOfMemory() const {
     const auto limit = static_cast<uint64_t>(config_.maxmemory.load(std::memory_order_relaxed));
     return limit != 0 && used_memory.load(std::memory_order_relaxed) > limit;
@@ -97,6 +104,8 @@ class Server {
   Monitors monitors_;
   ClientPause pause_;
   LatencyMonitor latency_;
+  ScriptCache script_cache_;
+  RunningScript running_script_;
   std::vector<std::unique_ptr<IoThread>> threads_;
   std::unique_ptr<Listener> listener_;
   std::atomic<bool> stop_requested_ = false;

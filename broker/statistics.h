@@ -33,7 +33,7 @@ struct CommandCounters {
   Counter calls, ticks, rejected, failed;  // ticks: see clock.h
 };
 
-// How fast a total grows, over the last second and a half. One writer, any reader.
+// How fast a total grows, over the last sixteen samples. One writer, any reader.
 class Rate {
  public:
   void Sample(uint64_t total, int64_t now_ms);

@@ -13,6 +13,7 @@
 #include "broker/commands/help.h"
 #include "broker/commands/key_access.h"
 #include "broker/glob.h"
+#include "protocol/numbers.h"
 
 namespace chorale {
 namespace {
@@ -49,7 +50,7 @@ void Info(CommandContext& ctx) {
   for (const std::string_view name : ctx.args.subspan(2)) {
     const Command* command = FindByFullName(name);
     if (command == nullptr) {
-      ctx.reply.NullArray();
+      ctx.reply.Null();
     } else {
       WriteCommandInfo(*command, ctx.reply);
     }
@@ -96,6 +97,14 @@ void List(CommandContext& ctx) {
   WriteNames(ctx, names);
 }
 
+// Whether a command that takes a number of keys was given one that fits.
+bool CountIsGood(const Command& command, Arguments call) {
+  const auto at = static_cast<size_t>(command.keys.count_at);
+  if (at == 0) return true;
+  const auto count = at < call.size() ? ParseInt64(call[at]) : std::nullopt;
+  return count && *count > 0 && static_cast<uint64_t>(*count) < call.size() - at;
+}
+
 // The keys of the call that begins at the third argument; nullopt when it wrote an error.
 std::optional<KeyPositions> KeysOfCall(CommandContext& ctx, const Command*& command) {
   const Arguments call = ctx.args.subspan(2);
@@ -112,7 +121,8 @@ std::optional<KeyPositions> KeysOfCall(CommandContext& ctx, const Command*& comm
     ctx.reply.Error("ERR Invalid number of arguments specified for command");
     return std::nullopt;
   }
-  KeyPositions positions = FindKeys(*command, call);
+  KeyPositions positions;
+  if (CountIsGood(*command, call)) positions = FindKeys(*command, call);
   // A script may have no keys.
   const bool needs_keys = (command->categories & kCatScripting) == 0;
   if (positions.empty() && needs_keys) {

@@ -3,13 +3,16 @@
 #include "broker/pubsub.h"
 
 #include <algorithm>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "broker/client.h"
 #include "broker/command.h"
 #include "broker/commands/errors.h"
+#include "broker/commands/help.h"
 #include "broker/connection.h"
+#include "broker/io_thread.h"
 #include "broker/server.h"
 
 namespace chorale {
@@ -102,10 +105,27 @@ void Unsubscribe(CommandContext& ctx) {
   UnsubscribeFrom(ctx, kKind);
 }
 
+// A publisher that outruns its subscribers' threads waits until each of them has worked off what
+// lies in its inbox now: the last of the tasks behind the backlogs lets it go on.
+void WaitForCongested(CommandContext& ctx, const PubSub::Published& published) {
+  Connection& connection = ctx.client.connection;
+  if (published.congested.empty() || connection.suspended()) return;
+  connection.Suspend();
+  const std::shared_ptr<void> last(
+      nullptr, [&thread = ctx.thread, weak = connection.weak_from_this()](void*) {
+        thread.Post([weak] {
+          if (const auto alive = weak.lock()) alive->Resume();
+        });
+      });
+  for (IoThread* thread : published.congested) thread->Post([last] {});
+}
+
 template <SubscriptionKind kKind>
 void Publish(CommandContext& ctx) {
-  ctx.reply.Integer(
-      ctx.server.pubsub().Publish(kKind, ctx.arg(1), ctx.arg(2), ctx.server.threads()));
+  const auto published =
+      ctx.server.pubsub().Publish(kKind, ctx.arg(1), ctx.arg(2), ctx.server.threads());
+  ctx.reply.Integer(published.receivers);
+  WaitForCongested(ctx, published);
 }
 
 template <SubscriptionKind kKind>
@@ -141,6 +161,7 @@ constexpr auto kShard = SubscriptionKind::kShardChannel;
 
 constexpr uint32_t kListen = kPubSub | kNoScript | kLoading | kStale | kInSubscribeMode;
 constexpr uint32_t kQuery = kPubSub | kLoading | kStale;
+constexpr uint32_t kPublish = kQuery | kFast | kMayWrite;
 constexpr uint32_t kSlow = kCatPubSub | kCatSlow;
 
 constexpr Command kPubSubSubcommands[] = {
@@ -153,6 +174,15 @@ constexpr Command kPubSubSubcommands[] = {
      "pubsub",
      "2.8.0",
      "Lists the channels that have subscribers."},
+    {"help",
+     2,
+     kLoading | kStale,
+     {},
+     kCatSlow,
+     &Help,
+     "pubsub",
+     "6.2.0",
+     "Shows this text."},
     {"numpat",
      2,
      kQuery,
@@ -203,7 +233,7 @@ constexpr Command kCommands[] = {
      "Listens to the channels that match the patterns."},
     {"publish",
      3,
-     kPubSub | kLoading | kStale | kFast,
+     kPublish,
      {},
      kCatPubSub | kCatFast,
      &Publish<kChannel>,
@@ -231,7 +261,7 @@ constexpr Command kCommands[] = {
      "Stops listening to patterns; to all of them without an argument."},
     {"spublish",
      3,
-     kPubSub | kLoading | kStale | kFast,
+     kPublish,
      {1, 1, 1},
      kCatPubSub | kCatFast,
      &Publish<kShard>,

@@ -63,6 +63,7 @@ PROCESS_FACTS = {
     (b"MEMORY", b"USAGE"),
     (b"TIME",),
     (b"LASTSAVE",),
+    (b"SLOWLOG", b"LEN"),
 }
 # Since 7.2 short lists and sets of strings are listpacks; the reference is a 7.0.
 SAME_ENCODING = {(b"quicklist", b"listpack"), (b"hashtable", b"listpack")}

@@ -1,0 +1,119 @@
+"""Clients that do not read what they are sent, and publishers that outrun the broker."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from support.resp import RespClient, Simple
+from support.server import Server
+from support.waiting import wait_until
+
+pytestmark = pytest.mark.chorale_only
+
+CHUNK = b"x" * (64 << 10)
+
+
+def info(client: RespClient, field: str, section: str = "stats") -> int:
+    text = client.ok("INFO", section).decode()
+    found = re.search(rf"^{field}:(\d+)", text, re.MULTILINE)
+    assert found, f"INFO {section} lacks {field}"
+    return int(found[1])
+
+
+def disconnections(client: RespClient) -> int:
+    return info(client, "client_output_buffer_limit_disconnections")
+
+
+def test_a_subscriber_that_does_not_read_is_closed_and_others_get_every_message(
+    server_factory: Callable[..., Server],
+) -> None:
+    server = server_factory(client_output_buffer_limit="pubsub 1mb 0 0")
+    with server.connect() as publisher, server.connect() as reader, server.connect() as deaf:
+        reader.ok("SUBSCRIBE", "channel")
+        deaf.ok("SUBSCRIBE", "channel")
+        sent = 0
+        while disconnections(publisher) == 0:
+            assert sent < 1000, "a reader behind by 64 MB is still connected"
+            publisher.ok("PUBLISH", "channel", b"%d:" % sent + CHUNK)
+            assert reader.read()[2].startswith(b"%d:" % sent)
+            sent += 1
+        assert deaf.is_closed_by_server()
+        assert publisher.ok("PUBLISH", "channel", "last") == 1
+        assert reader.read() == [b"message", b"channel", b"last"]
+    assert "client-output-buffer-limit" in server.output
+
+
+def test_a_subscriber_over_the_soft_limit_for_its_time_is_closed(
+    server_factory: Callable[..., Server],
+) -> None:
+    server = server_factory(client_output_buffer_limit="pubsub 0 256kb 1")
+    with server.connect() as publisher, server.connect() as deaf:
+        deaf.ok("SUBSCRIBE", "channel")
+        # More than the kernel buffers for both sides, and no more publishing afterwards.
+        for _ in range(400):
+            publisher.ok("PUBLISH", "channel", CHUNK)
+        wait_until(lambda: disconnections(publisher) == 1, 10, "the soft limit closes the client")
+        assert deaf.is_closed_by_server()
+
+
+def test_a_client_that_sends_commands_and_does_not_read_the_replies_is_closed(
+    server_factory: Callable[..., Server],
+) -> None:
+    server = server_factory(client_output_buffer_limit="normal 8mb 0 0")
+    with server.connect() as control, server.connect() as deaf:
+        control.ok("SET", "large", b"x" * (1 << 20))
+        try:
+            for _ in range(200):
+                deaf.send("GET", "large")
+        except OSError:
+            pass  # closed while it was sending
+        wait_until(lambda: disconnections(control) == 1, 10, "the hard limit closes the client")
+        assert deaf.is_closed_by_server()
+        assert control.command("PING") == Simple("PONG")
+
+
+def thread_of(client: RespClient) -> int:
+    found = re.search(rb" io-thread=(\d+)", client.ok("CLIENT", "INFO"))
+    assert found
+    return int(found[1])
+
+
+def test_a_publisher_waits_for_a_congested_thread_and_no_message_is_lost(
+    server_factory: Callable[..., Server],
+) -> None:
+    """While the subscriber's thread sleeps, the publisher may get ahead by so much and no more."""
+    server = server_factory(threads=2, enable_debug_command="yes")
+    count = 20000
+    clients = [server.connect(deadline=30) for _ in range(4)]
+    try:
+        by_thread = {thread: [] for thread in (0, 1)}
+        for client in clients:
+            by_thread[thread_of(client)].append(client)
+        publisher, control = by_thread[0][:2]
+        sleeper, subscriber = by_thread[1][:2]
+        subscriber.ok("SUBSCRIBE", "channel")
+        sleeper.send("DEBUG", "SLEEP", 2)
+        batch = [("PUBLISH", "channel", b"%d" % i) for i in range(count)]
+        replies: list = []
+        sender = threading.Thread(target=lambda: replies.extend(publisher.pipeline(batch)))
+        sender.start()
+        wait_until(
+            lambda: info(control, "blocked_clients", "clients") == 1,
+            10,
+            "the publisher has to wait",
+        )
+        published = info(control, "total_commands_processed")
+        assert published < count, "the publisher was held only after it had sent everything"
+        assert sleeper.read() == Simple("OK")
+        for i in range(count):
+            assert subscriber.read()[2] == b"%d" % i
+        sender.join(30)
+        assert replies == [1] * count
+        assert info(control, "blocked_clients", "clients") == 0
+    finally:
+        for client in clients:
+            client.close()
