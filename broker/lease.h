@@ -7,23 +7,80 @@
 // connection until its next command. If the connection closes first (redis-py drops a connection
 // whose reply nobody waited for), the message goes back to the head of its queue. Any other pop
 // behaves as in Redis.
+//
+// redis-py may send the ZADD through another connection of its pool and leave the first one idle:
+// writing the message to its backup ends the lease, whoever does it.
 
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "storage/database.h"
 
 namespace chorale {
 
 class IoThread;
 
-struct Lease {
+class LeaseRegistry;
+
+struct LeasedMessage {
   int db = 0;
   std::string key;
   std::string member;
   double score = 0;
   int64_t expiry_ms = 0;  // of the key when the message was popped; Database::kNever if none
+};
+
+// Known to the registry from its making to its end. Owned by one connection, or by the task that
+// brings it there.
+class Lease {
+ public:
+  Lease(LeaseRegistry& registry, LeasedMessage message);
+  ~Lease();
+  Lease(const Lease&) = delete;
+  Lease& operator=(const Lease&) = delete;
+
+  const LeasedMessage& message() const { return message_; }
+  // True once the message was written to its backup.
+  bool confirmed() const { return confirmed_.load(std::memory_order_acquire); }
+
+ private:
+  friend class LeaseRegistry;
+
+  LeaseRegistry& registry_;
+  const LeasedMessage message_;
+  std::atomic<bool> confirmed_ = false;
+};
+
+// The leases that have not ended. Thread-safe; its lock is taken with shards held.
+class LeaseRegistry {
+ public:
+  // channels_redis keeps the backup of queue `key` in `key` + kBackupSuffix.
+  static constexpr std::string_view kBackupSuffix = "$inflight";
+
+  // `member` was written to the sorted set `backup_key`: ends its lease, if it has one.
+  void Confirm(int db, std::string_view backup_key, std::string_view member) {
+    if (count_.load(std::memory_order_acquire) == 0 || !backup_key.ends_with(kBackupSuffix)) return;
+    ConfirmLeased(db, backup_key, member);
+  }
+
+ private:
+  friend class Lease;
+
+  void Add(Lease* lease);
+  void Remove(const Lease* lease);
+  void ConfirmLeased(int db, std::string_view backup_key, std::string_view member);
+
+  std::atomic<size_t> count_ = 0;
+  absl::Mutex mutex_;
+  StringMap<Lease*> leases_ ABSL_GUARDED_BY(mutex_);
 };
 
 // Puts the message back, with the score and the expiry that it had; it is dropped if that time has

@@ -16,6 +16,7 @@
 #include "broker/client_registry.h"
 #include "broker/config.h"
 #include "broker/latency_monitor.h"
+#include "broker/lease.h"
 #include "broker/monitors.h"
 #include "broker/pubsub.h"
 #include "broker/scripting/running_script.h"
@@ -49,6 +50,7 @@ class Server {
   ClientRegistry& clients() { return clients_; }
   Statistics& statistics() { return statistics_; }
   SlowLog& slowlog() { return slowlog_; }
+  LeaseRegistry& leases() { return leases_; }
   Monitors& monitors() { return monitors_; }
   ClientPause& pause() { return pause_; }
   LatencyMonitor& latency() { return latency_; }
@@ -101,6 +103,7 @@ class Server {
   ClientRegistry clients_;
   Statistics statistics_;
   SlowLog slowlog_;
+  LeaseRegistry leases_;
   Monitors monitors_;
   ClientPause pause_;
   LatencyMonitor latency_;

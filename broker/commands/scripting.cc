@@ -43,6 +43,8 @@ std::optional<ScriptArguments> ReadArguments(CommandContext& ctx) {
 
 // ---- finding the script ----
 
+constexpr size_t kDigestLength = 40;  // hexadecimal digits of a SHA-1
+
 void WriteError(CommandContext& ctx, std::string_view text) {
   ctx.reply.Error("ERR " + std::string(text));
 }
@@ -90,6 +92,10 @@ void RunNative(CommandContext& ctx, const NativeScript& script, const ScriptArgu
 
 void RunScript(CommandContext& ctx, bool read_only) {
   if (ctx.server.monitors().active()) ctx.server.monitors().Feed(ctx);
+  // As in Redis what cannot be a digest is judged before the arguments.
+  if (ctx.command.has(kScriptDigest) && ctx.arg(1).size() != kDigestLength) {
+    return ctx.reply.Error(kNoScriptError);
+  }
   const auto given = ReadArguments(ctx);
   if (!given) return;
   ScriptEngine::Known* known = FindScript(ctx);

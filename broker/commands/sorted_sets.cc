@@ -10,6 +10,7 @@
 #include "broker/commands/arguments.h"
 #include "broker/dispatch.h"
 #include "broker/random.h"
+#include "broker/server.h"
 #include "protocol/numbers.h"
 
 namespace chorale {
@@ -97,6 +98,7 @@ void AddMembers(CommandContext& ctx, const AddFlags& flags, const Scores& scores
     if (outcome == SortedSet::AddOutcome::kNotANumber) {
       return ctx.reply.Error("ERR resulting score is not a number (NaN)");
     }
+    ctx.server.leases().Confirm(ctx.db, ctx.arg(1), member);
     added += outcome == SortedSet::AddOutcome::kAdded;
     updated += outcome == SortedSet::AddOutcome::kUpdated;
     if (outcome != SortedSet::AddOutcome::kSkipped) result = score;

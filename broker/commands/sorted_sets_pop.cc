@@ -8,6 +8,7 @@
 #include "broker/commands/sorted_sets.h"
 #include "broker/connection.h"
 #include "broker/lease.h"
+#include "broker/server.h"
 
 namespace chorale::sorted_sets {
 namespace {
@@ -106,11 +107,12 @@ void BlockingPopEnd(CommandContext& ctx, End end) {
                   .timeout_ms = *timeout_ms};
   const bool lowest = end == End::kMin;
   if (lowest && keys.size() == 1 && ctx.client.connection.recovered_before() == keys[0]) {
-    pop.leasing_pop = [db = ctx.db](LockedKeys& locked, std::string_view key, ReplyWriter& reply) {
+    pop.leasing_pop = [db = ctx.db, &leases = ctx.server.leases()](
+                          LockedKeys& locked, std::string_view key, ReplyWriter& reply) {
       const int64_t expiry_ms = locked.Expiry(db, locked.Find(db, key));
       auto [member, score] = PopOne(locked, db, key, End::kMin, reply);
       return std::make_unique<Lease>(
-          Lease{db, std::string(key), std::move(member), score, expiry_ms});
+          leases, LeasedMessage{db, std::string(key), std::move(member), score, expiry_ms});
     };
   } else {
     pop.pop = [end, db = ctx.db](LockedKeys& locked, std::string_view key, ReplyWriter& reply) {

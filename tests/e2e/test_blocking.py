@@ -324,7 +324,8 @@ def test_inside_a_script_nothing_waits(connect):
     client = connect()
     script = "return redis.call('BLPOP', KEYS[1], 0)"
     reply = client.command("EVAL", script, 1, "queue")
-    assert reply is NULL_ARRAY or "not allowed from script" in reply.text
+    # Redis 7.0 does not let scripts call it, later ones answer null as inside a transaction.
+    assert reply in (NULL, NULL_ARRAY) or "not allowed from script" in reply.text
 
 
 # ---- leaving ----
