@@ -28,7 +28,8 @@ bool Gate(Connection& connection, const Command* command, Arguments args, ReplyW
     WriteUnknownCommand(args, reply);
     return true;
   }
-  if (command->handler == nullptr) {
+  const bool unknown_subcommand = !command->subcommands.empty() && args.size() > 1;
+  if (command->handler == nullptr || unknown_subcommand) {
     WriteUnknownSubcommand(args, reply);
     return true;
   }

@@ -157,7 +157,7 @@ std::vector<std::string> PubSub::Names(SubscriptionKind kind, std::string_view p
   std::vector<std::string> names;
   absl::MutexLock lock(&mutex_);
   for (const auto& [name, counts] : counts_[static_cast<size_t>(kind)]) {
-    if (pattern.empty() || GlobMatches(pattern, name)) names.push_back(name);
+    if (GlobMatches(pattern, name)) names.push_back(name);
   }
   return names;
 }

@@ -71,7 +71,7 @@ class PubSub {
   Published Publish(SubscriptionKind kind, std::string_view channel, std::string_view message,
                     const std::vector<std::unique_ptr<IoThread>>& threads);
 
-  // For PUBSUB. An empty pattern matches all.
+  // For PUBSUB.
   std::vector<std::string> Names(SubscriptionKind kind, std::string_view pattern);
   int64_t SubscriberCount(SubscriptionKind kind, std::string_view name);
   size_t NameCount(SubscriptionKind kind);
