@@ -7,9 +7,10 @@
 namespace chorale {
 namespace {
 
-// Room for a little more than `size`: steps of 16 bytes, or of a sixteenth when it is large.
+// Room for `size` in steps of 16 bytes: the allocator's size classes are wider, so that growing by
+// one step mostly moves nothing. A large buffer grows by a sixteenth.
 size_t RoomFor(size_t size) {
-  const size_t room = size < 256 ? size : size + size / 16;
+  const size_t room = size < 4096 ? size : size + size / 16;
   return (room + 15) & ~size_t{15};
 }
 
