@@ -88,3 +88,10 @@ bool WRAP_CONST(12Notification30WaitForNotificationWithTimeoutENS0_8DurationE)(
 }
 
 }  // extern "C"
+
+// Abseil's deadlock detector keeps a graph of mutexes behind a spin lock inside a library that is
+// not instrumented: what that lock orders looks like a race.
+extern "C" const char* __tsan_default_suppressions();
+extern "C" const char* __tsan_default_suppressions() {
+  return "race:absl::debian3::synchronization_internal::GraphCycles\n";
+}
