@@ -10,7 +10,9 @@
 
 #include "broker/clock.h"
 #include "broker/command_table.h"
+#include "broker/io_thread.h"
 #include "broker/memory.h"
+#include "broker/scripting/script_engine.h"
 #include "broker/server.h"
 #include "broker/version.h"
 
@@ -146,8 +148,12 @@ void WriteMemoryInfo(InfoWriter& out, Server& server, const KeyspaceSummary& /*k
   out.Field("allocator_active", resident);
   out.Field("allocator_resident", resident);
   out.Bytes("total_system_memory", SystemMemory());
-  out.Bytes("used_memory_lua", 0);
-  out.Field("number_of_cached_scripts", 0);
+  uint64_t interpreters = 0;
+  for (const auto& thread : server.threads()) interpreters += thread->scripts().memory_used();
+  out.Bytes("used_memory_lua", interpreters);
+  out.Field("used_memory_vm_eval", interpreters);
+  out.Field("used_memory_scripts_eval", server.script_cache().memory_used());
+  out.Field("number_of_cached_scripts", server.script_cache().size());
   out.Bytes("maxmemory", limit);
   out.Field("maxmemory_policy", "noeviction");
   out.Field("mem_fragmentation_ratio", fmt::format("{:.2f}", Ratio(resident, used)));
@@ -209,6 +215,7 @@ void WriteStatsInfo(InfoWriter& out, Server& server, const KeyspaceSummary& keys
   out.Field("expired_time_cap_reached_count", 0);
   out.Field("evicted_keys", 0);
   out.Field("evicted_clients", 0);
+  out.Field("evicted_scripts", server.script_cache().evicted());
   out.Field("keyspace_hits", keyspace.totals.hits);
   out.Field("keyspace_misses", keyspace.totals.misses);
   out.Field("pubsub_channels", pubsub.NameCount(SubscriptionKind::kChannel));

@@ -101,7 +101,6 @@ def assert_repeats_are_explained(traffic):
     assert not unexplained, "arrived twice although the cleaner finished"
 
 
-@pytest.mark.sanitizer
 @pytest.mark.chorale_only
 @pytest.mark.parametrize("kind", ["general", "process-local"])
 @pytest.mark.parametrize("seed", [1, 2])
