@@ -284,7 +284,11 @@ void Connection::Block(WaiterPointer waiter, int64_t timeout_ms, std::string on_
 void Connection::StartBlockTimer(int64_t timeout_ms) {
   if (transport_->block_timer == nullptr)
     transport_->block_timer = std::make_unique<asio::steady_timer>(thread_.io());
-  transport_->block_timer->expires_after(std::chrono::milliseconds(timeout_ms));
+  // The clock counts nanoseconds; what is longer is as good as for ever.
+  constexpr int64_t kLongestMs =
+      std::chrono::milliseconds(std::chrono::hours(24 * 365 * 50)).count();
+  transport_->block_timer->expires_after(
+      std::chrono::milliseconds(std::min(timeout_ms, kLongestMs)));
   transport_->block_timer->async_wait(
       [self = shared_from_this(), waiter = waiter_.get()](const boost::system::error_code& error) {
         if (!error && self->waiter_.get() == waiter) self->TimeOutBlock();

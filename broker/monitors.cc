@@ -5,6 +5,8 @@
 #include <string>
 #include <utility>
 
+#include "absl/container/inlined_vector.h"
+#include "broker/back_pressure.h"
 #include "broker/clock.h"
 #include "broker/connection.h"
 #include "broker/io_thread.h"
@@ -77,12 +79,19 @@ void Monitors::Feed(const CommandContext& context) {
   }
   line->append("\r\n");
   const Frame frame = std::move(line);
-  absl::MutexLock lock(&mutex_);
-  for (const auto& monitor : monitors_) {
-    monitor->thread->Post([monitor, frame] {
-      if (const auto connection = monitor->connection.lock()) connection->Deliver(frame);
-    });
+  absl::InlinedVector<IoThread*, 2> congested;
+  {
+    absl::MutexLock lock(&mutex_);
+    for (const auto& monitor : monitors_) {
+      monitor->thread->Post(
+          [monitor, frame] {
+            if (const auto connection = monitor->connection.lock()) connection->Deliver(frame);
+          },
+          frame->size());
+      if (monitor->thread->congested()) congested.push_back(monitor->thread);
+    }
   }
+  WaitForThreads(context.client.connection, congested);
 }
 
 }  // namespace chorale

@@ -20,7 +20,7 @@ class Monitors {
   bool active() const { return active_.load(std::memory_order_relaxed); }
   void Add(std::shared_ptr<ClientInfo> info);
   void Remove(ClientInfo& info);
-  // Shows a command to every monitor.
+  // Shows a command to every monitor. The client that ran it waits if a monitor's thread is behind.
   void Feed(const CommandContext& context);
 
  private:

@@ -3,16 +3,15 @@
 #include "broker/pubsub.h"
 
 #include <algorithm>
-#include <memory>
 #include <string>
 #include <vector>
 
+#include "broker/back_pressure.h"
 #include "broker/client.h"
 #include "broker/command.h"
 #include "broker/commands/errors.h"
 #include "broker/commands/help.h"
 #include "broker/connection.h"
-#include "broker/io_thread.h"
 #include "broker/server.h"
 
 namespace chorale {
@@ -105,27 +104,12 @@ void Unsubscribe(CommandContext& ctx) {
   UnsubscribeFrom(ctx, kKind);
 }
 
-// A publisher that outruns its subscribers' threads waits until each of them has worked off what
-// lies in its inbox now: the last of the tasks behind the backlogs lets it go on.
-void WaitForCongested(CommandContext& ctx, const PubSub::Published& published) {
-  Connection& connection = ctx.client.connection;
-  if (published.congested.empty() || connection.suspended()) return;
-  connection.Suspend();
-  const std::shared_ptr<void> last(
-      nullptr, [&thread = ctx.thread, weak = connection.weak_from_this()](void*) {
-        thread.Post([weak] {
-          if (const auto alive = weak.lock()) alive->Resume();
-        });
-      });
-  for (IoThread* thread : published.congested) thread->Post([last] {});
-}
-
 template <SubscriptionKind kKind>
 void Publish(CommandContext& ctx) {
   const auto published =
       ctx.server.pubsub().Publish(kKind, ctx.arg(1), ctx.arg(2), ctx.server.threads());
   ctx.reply.Integer(published.receivers);
-  WaitForCongested(ctx, published);
+  WaitForThreads(ctx.client.connection, published.congested);
 }
 
 template <SubscriptionKind kKind>

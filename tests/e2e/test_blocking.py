@@ -65,6 +65,15 @@ def test_pipelined_commands_behind_a_waiting_one_are_answered_after_it(connect):
     assert [client.read() for _ in range(3)] == [[b"queue", b"element"], Simple("PONG"), 0]
 
 
+def test_a_timeout_of_millions_of_years_is_waited_for(connect):
+    control, client = connect(), connect()
+    client.send("BLPOP", "queue", 4 * 10**15)
+    wait_until_blocked(control, 1)
+    assert client.is_quiet()
+    control.ok("RPUSH", "queue", "element")
+    assert client.read() == [b"queue", b"element"]
+
+
 # ---- several keys ----
 
 

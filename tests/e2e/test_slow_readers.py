@@ -82,38 +82,58 @@ def thread_of(client: RespClient) -> int:
     return int(found[1])
 
 
+def four_clients_on_two_threads(server: Server) -> dict[int, list[RespClient]]:
+    """At least two on each thread, by thread."""
+    by_thread: dict[int, list[RespClient]] = {0: [], 1: []}
+    while min(map(len, by_thread.values())) < 2:
+        client = server.connect(deadline=30)
+        by_thread[thread_of(client)].append(client)
+    return by_thread
+
+
 def test_a_publisher_waits_for_a_congested_thread_and_no_message_is_lost(
     server_factory: Callable[..., Server],
 ) -> None:
     """While the subscriber's thread sleeps, the publisher may get ahead by so much and no more."""
     server = server_factory(threads=2, enable_debug_command="yes")
     count = 20000
-    clients = [server.connect(deadline=30) for _ in range(4)]
-    try:
-        by_thread = {thread: [] for thread in (0, 1)}
-        for client in clients:
-            by_thread[thread_of(client)].append(client)
-        publisher, control = by_thread[0][:2]
-        sleeper, subscriber = by_thread[1][:2]
-        subscriber.ok("SUBSCRIBE", "channel")
-        sleeper.send("DEBUG", "SLEEP", 2)
-        batch = [("PUBLISH", "channel", b"%d" % i) for i in range(count)]
-        replies: list = []
-        sender = threading.Thread(target=lambda: replies.extend(publisher.pipeline(batch)))
-        sender.start()
-        wait_until(
-            lambda: info(control, "blocked_clients", "clients") == 1,
-            10,
-            "the publisher has to wait",
-        )
-        published = info(control, "total_commands_processed")
-        assert published < count, "the publisher was held only after it had sent everything"
-        assert sleeper.read() == Simple("OK")
-        for i in range(count):
-            assert subscriber.read()[2] == b"%d" % i
-        sender.join(30)
-        assert replies == [1] * count
-        assert info(control, "blocked_clients", "clients") == 0
-    finally:
-        for client in clients:
-            client.close()
+    (publisher, control, *_), (sleeper, subscriber, *_) = four_clients_on_two_threads(
+        server
+    ).values()
+    subscriber.ok("SUBSCRIBE", "channel")
+    sleeper.send("DEBUG", "SLEEP", 2)
+    batch = [("PUBLISH", "channel", b"%d" % i) for i in range(count)]
+    replies: list = []
+    sender = threading.Thread(target=lambda: replies.extend(publisher.pipeline(batch)))
+    sender.start()
+    wait_until(
+        lambda: info(control, "blocked_clients", "clients") == 1, 10, "the publisher has to wait"
+    )
+    published = info(control, "total_commands_processed")
+    assert published < count, "the publisher was held only after it had sent everything"
+    assert sleeper.read() == Simple("OK")
+    for i in range(count):
+        assert subscriber.read()[2] == b"%d" % i
+    sender.join(30)
+    assert replies == [1] * count
+    assert info(control, "blocked_clients", "clients") == 0
+
+
+def test_a_client_waits_for_a_monitor_whose_thread_is_congested(
+    server_factory: Callable[..., Server],
+) -> None:
+    server = server_factory(threads=2, enable_debug_command="yes")
+    count = 10000
+    (client, control, *_), (sleeper, monitor, *_) = four_clients_on_two_threads(server).values()
+    monitor.ok("MONITOR")
+    sleeper.send("DEBUG", "SLEEP", 2)
+    sender = threading.Thread(target=lambda: client.pipeline([("ECHO", i) for i in range(count)]))
+    sender.start()
+    wait_until(
+        lambda: info(control, "blocked_clients", "clients") == 1, 10, "the client has to wait"
+    )
+    assert sleeper.read() == Simple("OK")
+    echoed = 0
+    while echoed < count:
+        echoed += b'"ECHO"' in monitor.read()
+    sender.join(30)
