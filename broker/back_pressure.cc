@@ -4,20 +4,33 @@
 
 #include "broker/connection.h"
 #include "broker/io_thread.h"
+#include "broker/server.h"
 
 namespace chorale {
+namespace {
 
-// A task behind each backlog; the last of them to be done lets the client go on.
+// Resumes the connection, on its thread, when the last copy is gone.
+std::shared_ptr<void> ResumeAtTheLast(Connection& connection) {
+  return {nullptr, [&thread = connection.thread(), weak = connection.weak_from_this()](void*) {
+            thread.Post([weak] {
+              if (const auto alive = weak.lock()) alive->Resume();
+            });
+          }};
+}
+
+}  // namespace
+
+// A task behind each backlog.
 void WaitForThreads(Connection& connection, std::span<IoThread* const> congested) {
   if (congested.empty() || connection.suspended()) return;
   connection.Suspend();
-  const std::shared_ptr<void> last(
-      nullptr, [&thread = connection.thread(), weak = connection.weak_from_this()](void*) {
-        thread.Post([weak] {
-          if (const auto alive = weak.lock()) alive->Resume();
-        });
-      });
+  const auto last = ResumeAtTheLast(connection);
   for (IoThread* thread : congested) thread->Post([last] {});
+}
+
+void ResumeAfterReads(Connection& connection) {
+  const auto last = ResumeAtTheLast(connection);
+  for (const auto& thread : connection.server().threads()) thread->PostAfterReads([last] {});
 }
 
 }  // namespace chorale

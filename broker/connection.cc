@@ -8,6 +8,7 @@
 #include <chrono>
 #include <utility>
 
+#include "broker/back_pressure.h"
 #include "broker/client_end.h"
 #include "broker/clock.h"
 #include "broker/dispatch.h"
@@ -128,6 +129,7 @@ void Connection::ProcessBuffered(std::string& replies) {
       recovered_key_ = std::exchange(recovered_before_, {});
       return;
     }
+    others_were_read_ = false;
     input_.Consume(size);
     if (replies.size() >= kFlushReplies) {
       Send(replies);
@@ -147,7 +149,9 @@ void Connection::HandleNeedMore(std::string& replies) {
 }
 
 void Connection::Execute(Arguments args, std::string& replies) {
-  lease_ = nullptr;
+  // Until the command has run: between the end of a lease and the backup of its message the
+  // recovery script of another connection would see neither.
+  const std::unique_ptr<Lease> ended_lease = std::move(lease_);
   recovered_before_ = std::exchange(recovered_key_, {});
   ClientInfo& info = *client_.info;
   last_read_ms_ = thread_.now_ms();
@@ -344,6 +348,13 @@ void Connection::Suspend() {
 void Connection::Postpone() {
   postponed_ = true;
   Suspend();
+}
+
+bool Connection::PostponeUntilOthersAreRead() {
+  if (std::exchange(others_were_read_, true)) return false;
+  Postpone();
+  ResumeAfterReads(*this);
+  return true;
 }
 
 void Connection::Resume() {

@@ -90,8 +90,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void set_recovered_key(std::string_view key) { recovered_key_ = key; }
   // The key that the command before this one recovered; empty if it was another command.
   const std::string& recovered_before() const { return recovered_before_; }
-  // What was popped stays with the client until its next command.
+  // What was popped stays with the client until its next command has run.
   void set_lease(std::unique_ptr<Lease> lease) { lease_ = std::move(lease); }
+  // Postpones the command that runs now until every thread has run what its clients had sent. False
+  // if that was done for this command before.
+  bool PostponeUntilOthersAreRead();
 
  private:
   void StartRead();
@@ -123,6 +126,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::string on_timeout_;
   std::unique_ptr<Lease> lease_;
   std::string recovered_key_, recovered_before_;
+  bool others_were_read_ = false;  // before the command that runs now
 
   int64_t soft_limit_since_ms_ = 0;
   int64_t last_read_ms_ = 0;

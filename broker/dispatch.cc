@@ -184,6 +184,9 @@ void Dispatch(Connection& connection, Arguments args, ReplyWriter& reply) {
     return;
   }
   CommandContext context{server, thread, client, *command, args, keys, reply, client.db};
+  if ((command->has(kScriptSource) || command->has(kScriptDigest)) && PostponeRecovery(context)) {
+    return;
+  }
   Call(context);
 }
 

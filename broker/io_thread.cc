@@ -26,6 +26,12 @@ constexpr size_t kCongestedBytes = 16 << 20;
 constexpr int64_t kTimeOfDayValidUs = 200;
 constexpr std::chrono::milliseconds kRetryKeys{20};
 
+// A round of the loop looks at the sockets and runs the reads that were ready. It sees this many
+// sockets at once,
+constexpr int kSocketsPerRound = 128;
+// and a large command is read in several.
+constexpr int kRoundsPerCommand = 16;
+
 thread_local IoThread* t_current = nullptr;
 
 }  // namespace
@@ -71,6 +77,23 @@ void IoThread::Post(Task task, size_t bytes) {
     }
   }
   if (wake) boost::asio::post(*io_, [this] { Drain(); });
+}
+
+void IoThread::PostAfterReads(Task task) {
+  Post([this, task = std::move(task)]() mutable {
+    const int rounds = kRoundsPerCommand + static_cast<int>(connections_.size()) / kSocketsPerRound;
+    RunAfterRounds(rounds, std::move(task));
+  });
+}
+
+void IoThread::RunAfterRounds(int rounds, Task task) {
+  if (rounds == 0) {
+    task();
+    return;
+  }
+  boost::asio::post(*io_, [this, rounds, task = std::move(task)]() mutable {
+    RunAfterRounds(rounds - 1, std::move(task));
+  });
 }
 
 void IoThread::Drain() {

@@ -53,6 +53,9 @@ class IoThread {
   // Any thread. Runs `task` on this thread, after all tasks posted before it. `bytes` is the size
   // of what the task carries, if that is worth counting.
   void Post(Task task, size_t bytes = 0);
+  // Any thread. Runs `task` on this thread once what its clients had sent by now has been read and
+  // run, as far as that is possible without waiting.
+  void PostAfterReads(Task task);
   // Any thread. True when so much waits here that whoever posts more should wait himself.
   bool congested() const { return congested_.load(std::memory_order_relaxed); }
 
@@ -89,6 +92,7 @@ class IoThread {
  private:
   void Run();
   void Drain();
+  void RunAfterRounds(int rounds, Task task);
   void FlushDelivered();
 
   Server& server_;

@@ -9,10 +9,15 @@
 namespace chorale {
 namespace {
 
+// Of the leases on one key; the member follows.
+std::string PrefixOf(int db, std::string_view key) {
+  std::string prefix = std::to_string(db);
+  prefix.append(1, '/').append(std::to_string(key.size())).append(1, '/').append(key);
+  return prefix;
+}
+
 std::string NameOf(int db, std::string_view key, std::string_view member) {
-  std::string name = std::to_string(db);
-  name.append(1, '/').append(std::to_string(key.size())).append(1, '/').append(key).append(member);
-  return name;
+  return PrefixOf(db, key).append(member);
 }
 
 std::string NameOf(const LeasedMessage& message) {
@@ -48,6 +53,16 @@ void LeaseRegistry::ConfirmLeased(int db, std::string_view backup_key, std::stri
   absl::MutexLock lock(&mutex_);
   const auto found = leases_.find(NameOf(db, key, member));
   if (found != leases_.end()) found->second->confirmed_.store(true, std::memory_order_release);
+}
+
+bool LeaseRegistry::FindUnconfirmed(int db, std::string_view key) {
+  const std::string prefix = PrefixOf(db, key);
+  absl::MutexLock lock(&mutex_);
+  for (auto lease = leases_.lower_bound(prefix);
+       lease != leases_.end() && lease->first.starts_with(prefix); ++lease) {
+    if (!lease->second->confirmed()) return true;
+  }
+  return false;
 }
 
 void GiveBack(IoThread& thread, std::unique_ptr<Lease> lease) {

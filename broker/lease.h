@@ -10,6 +10,12 @@
 //
 // redis-py may send the ZADD through another connection of its pool and leave the first one idle:
 // writing the message to its backup ends the lease, whoever does it.
+//
+// A consumer that was cancelled after it sent the ZADD, and receives again through a new
+// connection, relies on Redis's single thread: the ZADD was sent first, so the recovery script
+// finds the message in the backup. Here they may be on two threads. Therefore the recovery script
+// of a queue from which a message is leased without a backup waits until what had been sent to the
+// broker by then was run.
 
 #pragma once
 
@@ -21,6 +27,7 @@
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/container/btree_map.h"
 #include "absl/synchronization/mutex.h"
 #include "storage/database.h"
 
@@ -65,11 +72,17 @@ class LeaseRegistry {
   // channels_redis keeps the backup of queue `key` in `key` + kBackupSuffix.
   static constexpr std::string_view kBackupSuffix = "$inflight";
 
+  bool empty() const { return count_.load(std::memory_order_acquire) == 0; }
+
   // `member` was written to the sorted set `backup_key`: ends its lease, if it has one.
   void Confirm(int db, std::string_view backup_key, std::string_view member) {
-    if (count_.load(std::memory_order_acquire) == 0 || !backup_key.ends_with(kBackupSuffix)) return;
+    if (empty() || !backup_key.ends_with(kBackupSuffix)) return;
     ConfirmLeased(db, backup_key, member);
   }
+
+  // True if a message that was popped from `key` is leased and not in its backup. Call it with the
+  // shard of `key` held.
+  bool HasUnconfirmed(int db, std::string_view key) { return !empty() && FindUnconfirmed(db, key); }
 
  private:
   friend class Lease;
@@ -77,10 +90,12 @@ class LeaseRegistry {
   void Add(Lease* lease);
   void Remove(const Lease* lease);
   void ConfirmLeased(int db, std::string_view backup_key, std::string_view member);
+  bool FindUnconfirmed(int db, std::string_view key);
 
   std::atomic<size_t> count_ = 0;
   absl::Mutex mutex_;
-  StringMap<Lease*> leases_ ABSL_GUARDED_BY(mutex_);
+  // By database, key and member; those of one key are neighbours.
+  absl::btree_map<std::string, Lease*> leases_ ABSL_GUARDED_BY(mutex_);
 };
 
 // Puts the message back, with the score and the expiry that it had; it is dropped if that time has

@@ -64,6 +64,21 @@ ScriptEngine::Known* FindScript(CommandContext& ctx) {
   return nullptr;
 }
 
+// The native script that would run; nullptr if Lua would.
+const NativeScript* FindNative(const Command& command, Arguments args,
+                               const ScriptArguments& given) {
+  if (command.has(kReadOnly)) return nullptr;
+  ScriptEngine& engine = IoThread::Current()->scripts();
+  const ScriptEngine::Known* known = nullptr;
+  if (command.has(kScriptDigest)) {
+    known = engine.FindDigest(args[1]);
+  } else if (const auto found = engine.FindSource(args[1]); found.ok()) {
+    known = *found;
+  }
+  const bool native = known != nullptr && known->native != nullptr && known->native->accepts(given);
+  return native ? known->native : nullptr;
+}
+
 // ---- running it ----
 
 // Whether what the script declares lets it run now; writes the error if not.
@@ -217,24 +232,24 @@ constexpr Command kCommands[] = {
 }  // namespace
 
 ShardMask ShardsForScript(const Command& command, Arguments args) {
-  if (command.has(kReadOnly)) return Store::kAllShards;
   const auto given = SplitArguments(args, ParseInt64(args[2]));
   if (!given) return 0;  // an error
-  ScriptEngine& engine = IoThread::Current()->scripts();
-  const NativeScript* native = nullptr;
-  if (command.has(kScriptDigest)) {
-    const ScriptEngine::Known* known = engine.FindDigest(args[1]);
-    if (known != nullptr) native = known->native;
-  } else if (const auto known = engine.FindSource(args[1]); known.ok()) {
-    native = (*known)->native;
-  }
+  const NativeScript* native = FindNative(command, args, *given);
   std::vector<std::string_view> keys;
-  if (native == nullptr || !native->accepts(*given) || !native->touched_keys(*given, &keys)) {
-    return Store::kAllShards;
-  }
+  if (native == nullptr || !native->touched_keys(*given, &keys)) return Store::kAllShards;
   ShardMask mask = 0;
   for (const std::string_view key : keys) mask |= Store::MaskOf(key);
   return mask;
+}
+
+bool PostponeRecovery(CommandContext& ctx) {
+  if (ctx.server.leases().empty()) return false;
+  const auto given = SplitArguments(ctx.args, ParseInt64(ctx.args[2]));
+  if (!given) return false;
+  const NativeScript* native = FindNative(ctx.command, ctx.args, *given);
+  if (native == nullptr || !native->recovers) return false;
+  if (!ctx.server.leases().HasUnconfirmed(ctx.db, given->arguments[0])) return false;
+  return ctx.client.connection.PostponeUntilOthersAreRead();
 }
 
 std::span<const Command> ScriptingCommands() { return kCommands; }

@@ -102,6 +102,7 @@ def assert_repeats_are_explained(traffic):
 
 
 @pytest.mark.chorale_only
+@pytest.mark.sanitizer
 @pytest.mark.parametrize("kind", ["general", "process-local"])
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_500_receives_cancelled_at_random_moments_lose_nothing(

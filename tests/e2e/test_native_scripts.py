@@ -16,8 +16,9 @@ from pathlib import Path
 import channels_redis.core
 import pytest
 
-from support.observe import wait_until_blocked
-from support.resp import Error, RespClient
+from support.observe import clients_on_two_threads, wait_until_blocked
+from support.resp import Error, RespClient, Simple
+from support.waiting import wait_until
 
 pytestmark = pytest.mark.chorale_only
 
@@ -162,3 +163,23 @@ def test_a_message_that_recovery_puts_back_reaches_a_blocked_client(connect):
     wait_until_blocked(client, 1)
     client.ok("EVAL", SCRIPTS["cleanup_script"], 0, "queue", "backup")
     assert waiting.read() == [b"queue", b"message", b"1"]
+
+
+@pytest.mark.parametrize("by", ["the consumer's connection", "another connection"])
+def test_recovery_finds_a_backup_that_was_sent_before_it_to_a_busy_thread(server_factory, by):
+    """On redis-server the order of sending decides; here the two are on different threads."""
+    server = server_factory(threads=2, enable_debug_command="yes")
+    (consumer, other, sleeper, *_), (next_consumer, *_) = clients_on_two_threads(server, 3).values()
+    recovery = ("EVAL", SCRIPTS["cleanup_script"], 0, "queue", "queue$inflight")
+    consumer.command("ZADD", "queue", 1, "message")
+    consumer.command(*recovery)
+    assert consumer.command("BZPOPMIN", "queue", 1) == [b"queue", b"message", b"1"]
+    sleeper.send("DEBUG", "SLEEP", 1)
+    wait_until(lambda: b"cmd=debug" in next_consumer.command("CLIENT", "LIST"))
+    sender = consumer if by == "the consumer's connection" else other
+    sender.send("ZADD", "queue$inflight", 1, "message")
+    sender.close()
+    next_consumer.command(*recovery)
+    assert next_consumer.command("ZRANGE", "queue$inflight", 0, -1) == []
+    assert next_consumer.command("ZRANGE", "queue", 0, -1) == [b"message"]
+    assert sleeper.read() == Simple("OK")

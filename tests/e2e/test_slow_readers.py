@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
+from support.observe import clients_on_two_threads
 from support.resp import RespClient, Simple
 from support.server import Server
 from support.waiting import wait_until
@@ -76,28 +77,13 @@ def test_a_client_that_sends_commands_and_does_not_read_the_replies_is_closed(
         assert control.command("PING") == Simple("PONG")
 
 
-def thread_of(client: RespClient) -> int:
-    found = re.search(rb" io-thread=(\d+)", client.ok("CLIENT", "INFO"))
-    assert found
-    return int(found[1])
-
-
-def four_clients_on_two_threads(server: Server) -> dict[int, list[RespClient]]:
-    """At least two on each thread, by thread."""
-    by_thread: dict[int, list[RespClient]] = {0: [], 1: []}
-    while min(map(len, by_thread.values())) < 2:
-        client = server.connect(deadline=30)
-        by_thread[thread_of(client)].append(client)
-    return by_thread
-
-
 def test_a_publisher_waits_for_a_congested_thread_and_no_message_is_lost(
     server_factory: Callable[..., Server],
 ) -> None:
     """While the subscriber's thread sleeps, the publisher may get ahead by so much and no more."""
     server = server_factory(threads=2, enable_debug_command="yes")
     count = 20000
-    (publisher, control, *_), (sleeper, subscriber, *_) = four_clients_on_two_threads(
+    (publisher, control, *_), (sleeper, subscriber, *_) = clients_on_two_threads(
         server
     ).values()
     subscriber.ok("SUBSCRIBE", "channel")
@@ -124,7 +110,7 @@ def test_a_client_waits_for_a_monitor_whose_thread_is_congested(
 ) -> None:
     server = server_factory(threads=2, enable_debug_command="yes")
     count = 10000
-    (client, control, *_), (sleeper, monitor, *_) = four_clients_on_two_threads(server).values()
+    (client, control, *_), (sleeper, monitor, *_) = clients_on_two_threads(server).values()
     monitor.ok("MONITOR")
     sleeper.send("DEBUG", "SLEEP", 2)
     sender = threading.Thread(target=lambda: client.pipeline([("ECHO", i) for i in range(count)]))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 from support.resp import RespClient
+from support.server import Server
 from support.waiting import wait_until
 
 
@@ -35,3 +38,18 @@ def wait_until_blocked(control: RespClient, count: int) -> None:
         lambda: info_number(control, "clients", "blocked_clients") == count,
         what=f"{count} clients are blocked",
     )
+
+
+def thread_of(client: RespClient) -> int:
+    found = re.search(rb" io-thread=(\d+)", client.ok("CLIENT", "INFO"))
+    assert found
+    return int(found[1])
+
+
+def clients_on_two_threads(server: Server, each: int = 2) -> dict[int, list[RespClient]]:
+    """At least so many on each thread, by thread."""
+    by_thread: dict[int, list[RespClient]] = {0: [], 1: []}
+    while min(map(len, by_thread.values())) < each:
+        client = server.connect(deadline=30)
+        by_thread[thread_of(client)].append(client)
+    return by_thread
