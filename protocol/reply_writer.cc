@@ -49,6 +49,7 @@ void ReplyWriter::Ok() { out_->append("+OK\r\n", 5); }
 void ReplyWriter::SimpleString(std::string_view text) { AppendLine(out_, '+', text); }
 
 void ReplyWriter::Error(std::string_view text) {
+  while (text.ends_with('\r') || text.ends_with('\n')) text.remove_suffix(1);
   const size_t start = out_->size() + 1;
   AppendLine(out_, '-', text);
   for (size_t i = start; i < start + text.size(); ++i) {

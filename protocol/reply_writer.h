@@ -23,7 +23,8 @@ class ReplyWriter {
 
   void Ok();                                 // +OK
   void SimpleString(std::string_view text);  // no CR or LF in it
-  // `text` carries its code ("ERR ...", "WRONGTYPE ..."); CR and LF become spaces.
+  // `text` carries its code ("ERR ...", "WRONGTYPE ..."); CR and LF become spaces, at the end they
+  // are left out.
   void Error(std::string_view text);
   void Integer(int64_t value);
   void Bulk(std::string_view bytes);

@@ -19,9 +19,9 @@ Entry* Database::Replace(Entry* old, Entry::Pointer entry, uint64_t hash) {
   return inserted;
 }
 
-void Database::Erase(Entry* entry, uint64_t hash) {
+Entry::Pointer Database::Remove(Entry* entry, uint64_t hash) {
   ClearExpiry(entry);
-  Entry::Destroy(entries_.Remove(entry->key(), hash));
+  return Entry::Pointer(entries_.Remove(entry->key(), hash));
 }
 
 void Database::Clear() {

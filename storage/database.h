@@ -44,7 +44,9 @@ class Database {
   Entry* Insert(Entry::Pointer entry, uint64_t hash);
   // Puts `entry` in the place of `old`, which has the same key and is freed. Keeps the expiry.
   Entry* Replace(Entry* old, Entry::Pointer entry, uint64_t hash);
-  void Erase(Entry* entry, uint64_t hash);
+  void Erase(Entry* entry, uint64_t hash) { Remove(entry, hash).reset(); }
+  // Like Erase, but leaves the freeing to the caller.
+  [[nodiscard]] Entry::Pointer Remove(Entry* entry, uint64_t hash);
   void Clear();
   // Exchanges keys and expiries; waiters and watches stay with the number of the database.
   void SwapContents(Database& other);

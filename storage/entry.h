@@ -99,6 +99,10 @@ class Entry {
   // The same value under another key; this entry is left as an empty string.
   [[nodiscard]] Pointer MoveTo(std::string_view key);
 
+  // When the key was last used, in Unix seconds; for OBJECT IDLETIME.
+  uint32_t used_at_s() const { return used_at_s_; }
+  void set_used_at_s(uint32_t seconds) { used_at_s_ = seconds; }
+
   // Where the database keeps the expiry of this entry; kNoExpiry when it never expires.
   uint32_t expiry_slot() const { return expiry_slot_; }
   void set_expiry_slot(uint32_t slot) { expiry_slot_ = slot; }
@@ -118,8 +122,9 @@ class Entry {
   } payload_ = {};
   uint32_t key_size_ = 0;
   uint32_t expiry_slot_ = kNoExpiry;
-  ValueType type_ = ValueType::kString;
-  Form form_ = Form::kInline;
+  uint32_t used_at_s_ = 0;
+  ValueType type_ : 4 = ValueType::kString;
+  Form form_ : 4 = Form::kInline;
   uint8_t inline_capacity_ = 0;
   char bytes_[];  // The key, then an inline string.
 };

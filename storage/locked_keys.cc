@@ -65,6 +65,8 @@ void LockedKeys::Release() {
   if (held_ == 0) return;
   std::vector<ReadyKey> deferred = ServeReady();
   Unlock();
+  garbage_.clear();
+  emptied_.clear();
   for (const ReadyKey& ready : deferred) store_.ServeWaiters(ready.db, ready.key, now_ms_);
 }
 
@@ -84,7 +86,12 @@ Database& LockedKeys::DatabaseIn(int index, int db) {
 Entry* LockedKeys::Find(int db, std::string_view key) { return Find(db, key, HashKey(key)); }
 
 Entry* LockedKeys::Find(int db, std::string_view key, uint64_t hash) {
-  Database& database = this->database(db, hash);
+  Entry* entry = FindLive(database(db, hash), key, hash);
+  if (entry != nullptr && notes_use_) entry->set_used_at_s(now_s_);
+  return entry;
+}
+
+Entry* LockedKeys::FindLive(Database& database, std::string_view key, uint64_t hash) {
   Entry* entry = database.Find(key, hash);
   if (entry == nullptr || !Expired(database, entry)) return entry;
   Shard& locked = shard(Store::ShardOfHash(hash));
@@ -95,8 +102,14 @@ Entry* LockedKeys::Find(int db, std::string_view key, uint64_t hash) {
 }
 
 Entry* LockedKeys::Lookup(int db, std::string_view key) {
+  Entry* entry = Peek(db, key);
+  if (entry != nullptr && notes_use_) entry->set_used_at_s(now_s_);
+  return entry;
+}
+
+Entry* LockedKeys::Peek(int db, std::string_view key) {
   const uint64_t hash = HashKey(key);
-  Entry* entry = Find(db, key, hash);
+  Entry* entry = FindLive(database(db, hash), key, hash);
   Shard& locked = shard(Store::ShardOfHash(hash));
   locked.mutex.AssertHeld();
   ++(entry != nullptr ? locked.hits : locked.misses);
@@ -164,6 +177,16 @@ bool LockedKeys::Delete(int db, std::string_view key) {
   return true;
 }
 
+bool LockedKeys::Unlink(int db, std::string_view key) {
+  const uint64_t hash = HashKey(key);
+  Database& database = this->database(db, hash);
+  Entry* entry = FindLive(database, key, hash);
+  if (entry == nullptr) return false;
+  TouchIn(database, key);
+  garbage_.push_back(database.Remove(entry, hash));
+  return true;
+}
+
 void LockedKeys::Move(int db, std::string_view key, int to_db, std::string_view to) {
   const uint64_t hash = HashKey(key);
   Database& source = database(db, hash);
@@ -195,6 +218,7 @@ bool LockedKeys::ClearExpiry(int db, Entry* entry) {
 
 Entry* LockedKeys::Add(int db, Database& database, Entry::Pointer entry, uint64_t hash) {
   Entry* added = database.Insert(std::move(entry), hash);
+  added->set_used_at_s(now_s_);
   TouchIn(database, added->key());
   MarkReady(db, database, added);
   return added;
@@ -354,8 +378,9 @@ void LockedKeys::ResetCounters() {
 void LockedKeys::Flush(int db) {
   ForEachShard(held_, [&](int index) {
     Database& database = DatabaseIn(index, db);
+    if (database.entries().empty()) return;
     TouchAll(database, database);
-    database.Clear();
+    database.SwapContents(*emptied_.emplace_back(std::make_unique<Database>()));
   });
 }
 

@@ -48,7 +48,7 @@ class LockedKeys {
   using GiveUp = absl::FunctionRef<bool()>;
 
   // Locks nothing yet. `now_ms` is the Unix time that decides about expiry while the token lives.
-  LockedKeys(Store& store, int64_t now_ms) : store_(store), now_ms_(now_ms) {}
+  LockedKeys(Store& store, int64_t now_ms) : store_(store) { set_now_ms(now_ms); }
   LockedKeys(const LockedKeys&) = delete;
   LockedKeys& operator=(const LockedKeys&) = delete;
   ~LockedKeys() { Release(); }
@@ -63,13 +63,20 @@ class LockedKeys {
   ShardMask held() const { return held_; }
   Store& store() { return store_; }
   int64_t now_ms() const { return now_ms_; }
-  void set_now_ms(int64_t now_ms) { now_ms_ = now_ms; }
+  void set_now_ms(int64_t now_ms) {
+    now_ms_ = now_ms;
+    now_s_ = static_cast<uint32_t>(now_ms / 1000);
+  }
+  // Whether looking at a key counts as using it, for OBJECT IDLETIME; CLIENT NO-TOUCH says no.
+  void set_notes_use(bool notes_use) { notes_use_ = notes_use; }
 
   // ---- one key ----
   // nullptr when the key does not exist; a key whose time has passed is deleted on the way.
   Entry* Find(int db, std::string_view key);
   // Like Find, and counted as a hit or a miss.
   Entry* Lookup(int db, std::string_view key);
+  // Like Lookup, but does not count as using the key.
+  Entry* Peek(int db, std::string_view key);
   template <typename T>
   View<T> Read(int db, std::string_view key) {
     Entry* entry = Lookup(db, key);
@@ -93,6 +100,8 @@ class LockedKeys {
     Put(db, Entry::NewObject(key, std::move(object)));
   }
   bool Delete(int db, std::string_view key);
+  // The same, but the value is freed once no shard is held any more.
+  bool Unlink(int db, std::string_view key);
   // Takes the value out of `key` (which exists) and puts it, with its expiry, at (to_db, to).
   void Move(int db, std::string_view key, int to_db, std::string_view to);
 
@@ -115,7 +124,7 @@ class LockedKeys {
   // ---- all keys; the token holds every shard unless a shard is named ----
   size_t Size(int db);
   size_t Expiring(int db);
-  void Flush(int db);
+  void Flush(int db);  // Frees what it removed once no shard is held any more.
   void Swap(int db_a, int db_b);
   // Counted over the held shards.
   struct Totals {
@@ -146,6 +155,7 @@ class LockedKeys {
   Shard& shard(int index);
   Database& database(int db, uint64_t hash) { return DatabaseIn(Store::ShardOfHash(hash), db); }
   Database& database(int db, std::string_view key) { return database(db, HashKey(key)); }
+  Entry* FindLive(Database& database, std::string_view key, uint64_t hash);
   Entry* Find(int db, std::string_view key, uint64_t hash);
   void Erase(Database& database, Entry* entry, uint64_t hash);
   Entry* Add(int db, Database& database, Entry::Pointer entry, uint64_t hash);
@@ -164,8 +174,13 @@ class LockedKeys {
 
   Store& store_;
   int64_t now_ms_;
+  uint32_t now_s_;
+  bool notes_use_ = true;
   ShardMask held_ = 0;
   std::vector<ReadyKey> ready_;
+  // Removed, but not freed under the locks.
+  std::vector<Entry::Pointer> garbage_;
+  std::vector<std::unique_ptr<Database>> emptied_;
 };
 
 // A value being changed in place. Removes the value when it became empty, and tells watchers if it

@@ -100,7 +100,8 @@ void BitCount(CommandContext& ctx) {
   if (!ReadUnit(ctx, 4, &range.bits)) return;
   StringLook look;
   if (!LookAtString(ctx, ctx.arg(1), &look)) return;
-  ctx.reply.Integer(static_cast<int64_t>(CountBits(look.bytes, range.In(look.bytes))));
+  const BitRange bits = IsReversed(range.first, range.last) ? BitRange{} : range.In(look.bytes);
+  ctx.reply.Integer(static_cast<int64_t>(CountBits(look.bytes, bits)));
 }
 
 void BitPos(CommandContext& ctx) {

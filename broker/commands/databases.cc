@@ -56,7 +56,7 @@ void SwapDb(CommandContext& ctx) {
 
 void DbSize(CommandContext& ctx) { ctx.reply.Integer(static_cast<int64_t>(ctx.keys.Size(ctx.db))); }
 
-// Both ways of flushing free the memory before the reply.
+// Both ways free the memory when no other thread has to wait for it.
 bool ReadFlushMode(CommandContext& ctx) {
   if (ctx.args.size() == 1) return true;
   if (ctx.args.size() == 2 && (IsWord(ctx.arg(1), "SYNC") || IsWord(ctx.arg(1), "ASYNC"))) {

@@ -91,7 +91,7 @@ void Expire(CommandContext& ctx) {
 
 template <From kFrom, Unit kUnit>
 void TimeToLive(CommandContext& ctx) {
-  const Entry* entry = ctx.keys.Lookup(ctx.db, ctx.arg(1));
+  const Entry* entry = ctx.keys.Peek(ctx.db, ctx.arg(1));
   if (entry == nullptr) {
     ctx.reply.Integer(kKeyAbsent);
     return;

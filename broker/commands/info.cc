@@ -34,13 +34,13 @@ void Info(CommandContext& ctx) {
 }
 
 void MemoryUsage(CommandContext& ctx) {
-  if (ctx.args.size() != 3 && (ctx.args.size() != 5 || !IsWord(ctx.arg(3), "SAMPLES"))) {
-    ctx.reply.Error(kSyntaxError);
-    return;
-  }
   // Sizes are known exactly; the number of samples is read and makes no difference.
-  if (ctx.args.size() == 5) {
-    const auto samples = ReadInteger(ctx, 4);
+  for (size_t i = 3; i < ctx.args.size(); i += 2) {
+    if (!IsWord(ctx.arg(i), "SAMPLES") || i + 1 == ctx.args.size()) {
+      ctx.reply.Error(kSyntaxError);
+      return;
+    }
+    const auto samples = ReadInteger(ctx, i + 1);
     if (!samples) return;
     if (*samples < 0) {
       ctx.reply.Error(kSyntaxError);

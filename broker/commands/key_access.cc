@@ -14,6 +14,7 @@ constexpr std::string_view kLook = "RO";  // at metadata: a length, an existence
 constexpr std::string_view kRead = "RO access";
 constexpr std::string_view kChange = "RW update";
 constexpr std::string_view kReadAndChange = "RW access update";
+constexpr std::string_view kReadChangeOrOverwrite = "RW access update variable_flags";
 constexpr std::string_view kInsert = "RW insert";
 constexpr std::string_view kDelete = "RW delete";
 constexpr std::string_view kPop = "RW access delete";
@@ -37,7 +38,9 @@ const Exceptions& GetExceptions() {
             "touch", "type", "watch", "xlen", "zcard"},
            {kLook, kLook});
     AddAll(table, {"setnx", "msetnx"}, {kCreate, kCreate});
-    AddAll(table, {"mset", "psetex", "setex", "set", "restore"}, {kOverwrite, kOverwrite});
+    // Its GET option makes it read.
+    table.emplace("set", KeyAccess{kReadChangeOrOverwrite, kReadChangeOrOverwrite});
+    AddAll(table, {"mset", "psetex", "setex", "restore"}, {kOverwrite, kOverwrite});
     AddAll(table,
            {"bitop", "sdiffstore", "sunionstore", "zdiffstore", "zinterstore", "zrangestore",
             "zunionstore"},
@@ -79,11 +82,13 @@ KeyAccess KeyAccessOf(const Command& command) {
 }
 
 KeyAccess KeyAccessOf(const Command& command, Arguments args) {
-  const bool returns_old = command.name == "set" && args.size() > 3 &&
-                           std::any_of(args.begin() + 3, args.end(),
-                                       [](std::string_view arg) { return IsWord(arg, "GET"); });
-  if (returns_old) return {kReadAndChange, kReadAndChange};
-  return KeyAccessOf(command);
+  const KeyAccess access = KeyAccessOf(command);
+  if (access.first != kReadChangeOrOverwrite) return access;
+  const bool returns_old =
+      args.size() > 3 && std::any_of(args.begin() + 3, args.end(),
+                                     [](std::string_view arg) { return IsWord(arg, "GET"); });
+  return returns_old ? KeyAccess{kReadAndChange, kReadAndChange}
+                     : KeyAccess{kOverwrite, kOverwrite};
 }
 
 }  // namespace chorale

@@ -1,5 +1,6 @@
 // Keys, whatever they hold: https://redis.io/docs/latest/commands/?group=generic
 
+#include <algorithm>
 #include <optional>
 
 #include "broker/commands/arguments.h"
@@ -11,7 +12,7 @@ namespace {
 constexpr std::string_view kSameObject = "ERR source and destination objects are the same";
 
 void Type(CommandContext& ctx) {
-  const Entry* entry = ctx.keys.Lookup(ctx.db, ctx.arg(1));
+  const Entry* entry = ctx.keys.Peek(ctx.db, ctx.arg(1));
   ctx.reply.SimpleString(entry == nullptr ? "none" : ValueTypeName(entry->type()));
 }
 
@@ -23,10 +24,30 @@ void Delete(CommandContext& ctx) {
   ctx.reply.Integer(deleted);
 }
 
-void CountExisting(CommandContext& ctx) {
+void Unlink(CommandContext& ctx) {
+  int64_t deleted = 0;
+  for (const std::string_view key : ctx.args.subspan(1)) {
+    deleted += ctx.keys.Unlink(ctx.db, key);
+  }
+  ctx.reply.Integer(deleted);
+}
+
+void Exists(CommandContext& ctx) {
   int64_t found = 0;
   for (const std::string_view key : ctx.args.subspan(1)) {
-    found += ctx.keys.Lookup(ctx.db, key) != nullptr;
+    found += ctx.keys.Peek(ctx.db, key) != nullptr;
+  }
+  ctx.reply.Integer(found);
+}
+
+// Counts as using the keys even for a client that said CLIENT NO-TOUCH.
+void Touch(CommandContext& ctx) {
+  int64_t found = 0;
+  for (const std::string_view key : ctx.args.subspan(1)) {
+    Entry* entry = ctx.keys.Peek(ctx.db, key);
+    if (entry == nullptr) continue;
+    entry->set_used_at_s(static_cast<uint32_t>(ctx.now_ms() / 1000));
+    ++found;
   }
   ctx.reply.Integer(found);
 }
@@ -111,7 +132,7 @@ void Copy(CommandContext& ctx) {
 
 // The key's entry; nullptr, with null written, when it does not exist.
 const Entry* FindObject(CommandContext& ctx) {
-  const Entry* entry = ctx.keys.Lookup(ctx.db, ctx.arg(2));
+  const Entry* entry = ctx.keys.Peek(ctx.db, ctx.arg(2));
   if (entry == nullptr) ctx.reply.Null();
   return entry;
 }
@@ -125,7 +146,10 @@ void ObjectRefCount(CommandContext& ctx) {
 }
 
 void ObjectIdleTime(CommandContext& ctx) {
-  if (FindObject(ctx) != nullptr) ctx.reply.Integer(0);
+  if (const Entry* entry = FindObject(ctx)) {
+    // The clock may have been set back.
+    ctx.reply.Integer(std::max<int64_t>(ctx.now_ms() / 1000 - entry->used_at_s(), 0));
+  }
 }
 
 void ObjectFreq(CommandContext& ctx) {
@@ -176,7 +200,7 @@ constexpr Command kCommands[] = {
      "Copies the value of a key to another key, or to another database."},
     {"del", -2, kWrite, kKeysToEnd, kWrites | kCatSlow, &Delete, "generic", "1.0.0",
      "Deletes keys."},
-    {"exists", -2, kReadOnly | kFast, kKeysToEnd, kReads, &CountExisting, "generic", "1.0.0",
+    {"exists", -2, kReadOnly | kFast, kKeysToEnd, kReads, &Exists, "generic", "1.0.0",
      "Counts those of the keys named that exist."},
     {"move", 3, kWrite | kFast, kFirstKey, kWrites | kCatFast, &Move, "generic", "1.0.0",
      "Moves a key to another database."},
@@ -186,12 +210,12 @@ constexpr Command kCommands[] = {
      "Gives a key another name, replacing the key that had it."},
     {"renamenx", 3, kWrite | kFast, kFirstTwoKeys, kWrites | kCatFast, &RenameNx, "generic",
      "1.0.0", "Gives a key another name if no key has it."},
-    {"touch", -2, kReadOnly | kFast, kKeysToEnd, kReads, &CountExisting, "generic", "3.2.1",
+    {"touch", -2, kReadOnly | kFast, kKeysToEnd, kReads, &Touch, "generic", "3.2.1",
      "Counts those of the keys named that exist, and notes that they were used."},
     {"type", 2, kReadOnly | kFast, kFirstKey, kReads, &Type, "generic", "1.0.0",
      "Returns the type of the value of a key."},
-    {"unlink", -2, kWrite | kFast, kKeysToEnd, kWrites | kCatFast, &Delete, "generic", "4.0.0",
-     "Deletes keys."},
+    {"unlink", -2, kWrite | kFast, kKeysToEnd, kWrites | kCatFast, &Unlink, "generic", "4.0.0",
+     "Deletes keys; frees their values when nobody has to wait for it."},
 };
 
 }  // namespace

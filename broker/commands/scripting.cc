@@ -181,9 +181,19 @@ void ScriptKill(CommandContext& ctx) {
   }
 }
 
+void ScriptDebug(CommandContext& ctx) {
+  if (IsWord(ctx.arg(2), "NO")) return ctx.reply.Ok();
+  if (IsWord(ctx.arg(2), "YES") || IsWord(ctx.arg(2), "SYNC")) {
+    return ctx.reply.Error("ERR the Lua debugger is not supported");
+  }
+  ctx.reply.Error("ERR Use SCRIPT DEBUG YES/SYNC/NO");
+}
+
 void ScriptHelp(CommandContext& ctx) {
   constexpr std::string_view kLines[] = {
       "SCRIPT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+      "DEBUG NO",
+      "    Nothing: there is no debugger to leave.",
       "EXISTS <sha1> [<sha1> ...]",
       "    Tells for each digest whether EVALSHA can run it.",
       "FLUSH [ASYNC|SYNC]",
@@ -204,6 +214,8 @@ constexpr uint32_t kEvaluates = kNoScript | kStale | kSkipMonitor | kMovableKeys
 constexpr uint32_t kSlow = kCatSlow | kCatScripting;
 
 constexpr Command kScriptSubcommands[] = {
+    {"debug", 3, kNoScript, kNoKeys, kSlow, &ScriptDebug, "scripting", "3.2.0",
+     "Turns the Lua debugger off; there is none."},
     {"exists", -3, kNoScript, kNoKeys, kSlow, &ScriptExists, "scripting", "2.6.0",
      "Tells which scripts EVALSHA can run."},
     {"flush", -2, kNoScript, kNoKeys, kSlow, &ScriptFlush, "scripting", "2.6.0",

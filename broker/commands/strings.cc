@@ -43,7 +43,7 @@ bool SizeAllowed(CommandContext& ctx, uint64_t size) {
 }
 
 IndexRange ClampStringRange(int64_t first, int64_t last, uint64_t size) {
-  if (size == 0 || (first < 0 && last < 0 && first > last)) return {};
+  if (size == 0) return {};
   const auto length = static_cast<int64_t>(size);
   if (first < 0) first = std::max<int64_t>(first + length, 0);
   if (last < 0) last = std::max<int64_t>(last + length, 0);
@@ -142,7 +142,8 @@ void GetRange(CommandContext& ctx) {
   if (!last) return;
   StringLook look;
   if (!LookAtString(ctx, ctx.arg(1), &look)) return;
-  const IndexRange range = ClampStringRange(*first, *last, look.bytes.size());
+  const IndexRange range =
+      IsReversed(*first, *last) ? IndexRange{} : ClampStringRange(*first, *last, look.bytes.size());
   ctx.reply.Bulk(look.bytes.substr(range.begin, range.end - range.begin));
 }
 

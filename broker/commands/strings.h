@@ -47,5 +47,10 @@ struct StringLook {
 // Redis's rule for the range of bytes or bits of GETRANGE, BITCOUNT and BITPOS: like ClampRange,
 // but a last index that lies before the string means its first byte.
 [[nodiscard]] IndexRange ClampStringRange(int64_t first, int64_t last, uint64_t size);
+// Counted from the end and the wrong way round, which GETRANGE and BITCOUNT take for empty before
+// they clamp, and BITPOS does not.
+[[nodiscard]] inline bool IsReversed(int64_t first, int64_t last) {
+  return first < 0 && last < 0 && first > last;
+}
 
 }  // namespace chorale

@@ -100,7 +100,7 @@ void Unwatch(CommandContext& ctx) {
   ctx.reply.Ok();
 }
 
-constexpr uint32_t kControl = kNoScript | kLoading | kStale | kFast;
+constexpr uint32_t kControl = kNoScript | kLoading | kStale | kFast | kAllowBusy;
 
 constexpr Command kCommands[] = {
     {"discard",

@@ -1,11 +1,13 @@
 #include "broker/scripting/script.h"
 
 #include <optional>
-#include <vector>
+#include <string>
 
 #include "absl/status/status.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "broker/scripting/sha1.h"
+#include "protocol/resp_parser.h"
 
 namespace chorale {
 namespace {
@@ -27,18 +29,6 @@ absl::Status Refusal(std::string_view what, std::string_view word = {}) {
   return absl::InvalidArgumentError(absl::string_view(text.data(), text.size()));
 }
 
-std::vector<std::string_view> Split(std::string_view text, std::string_view separators,
-                                    bool keep_empty) {
-  std::vector<std::string_view> parts;
-  while (true) {
-    const size_t end = text.find_first_of(separators);
-    const std::string_view part = text.substr(0, end);
-    if (keep_empty || !part.empty()) parts.push_back(part);
-    if (end == std::string_view::npos) return parts;
-    text.remove_prefix(end + 1);
-  }
-}
-
 std::optional<uint32_t> FlagNamed(std::string_view name) {
   for (const auto& [known, flag] : kFlags) {
     if (known == name) return flag;
@@ -47,17 +37,23 @@ std::optional<uint32_t> FlagNamed(std::string_view name) {
 }
 
 absl::StatusOr<uint32_t> ReadOptions(std::string_view line) {
-  const auto words = Split(line, " \t\r\v\f", false);
-  if (words.empty() || words[0] != "#!lua") {
-    return Refusal("Unexpected engine in script shebang: ", words.empty() ? "" : words[0]);
+  // Words may be quoted as in an inline command.
+  const std::string text = std::string(line) + "\n";
+  RespParser parser;
+  if (parser.Parse(text, ParserLimits{}) != RespParser::Result::kCommand) {
+    return Refusal("Invalid engine in script shebang");
   }
+  const auto words = parser.arguments();
+  if (words[0] != "#!lua") return Refusal("Unexpected engine in script shebang: ", words[0]);
   uint32_t flags = 0;
   for (size_t i = 1; i < words.size(); ++i) {
     constexpr std::string_view kPrefix = "flags=";
     if (!words[i].starts_with(kPrefix)) return Refusal("Unknown lua shebang option: ", words[i]);
     const std::string_view list = words[i].substr(kPrefix.size());
     if (list.empty()) continue;
-    for (const std::string_view name : Split(list, ",", true)) {
+    for (const absl::string_view part :
+         absl::StrSplit(absl::string_view(list.data(), list.size()), ',')) {
+      const std::string_view name(part.data(), part.size());
       const auto flag = FlagNamed(name);
       if (!flag) return Refusal("Unexpected flag in script shebang: ", name);
       flags |= *flag;

@@ -15,6 +15,31 @@ OK = Simple("OK")
 MEGABYTE = 1 << 20
 
 
+# ---- use ----
+
+
+@pytest.mark.chorale_only  # the reference, a 7.0, has no CLIENT NO-TOUCH
+def test_idle_time_is_since_the_last_use_and_a_no_touch_client_does_not_count(connect):
+    client, silent = connect(), connect()
+    silent.ok("CLIENT", "NO-TOUCH", "ON")
+    client.ok("SET", "key", "value")
+    assert client.command("OBJECT", "IDLETIME", "key") == 0
+
+    def idle():
+        for command in (("GET", "key"), ("STRLEN", "key"), ("EXISTS", "key"), ("TTL", "key")):
+            silent.command(*command)
+        for command in (("EXISTS", "key"), ("TTL", "key"), ("TYPE", "key")):
+            client.command(*command)
+        return client.command("OBJECT", "IDLETIME", "key")
+
+    wait_until(lambda: idle() >= 1)
+    assert client.command("GET", "key") == b"value"
+    assert client.command("OBJECT", "IDLETIME", "key") == 0
+    wait_until(lambda: idle() >= 1)
+    assert silent.command("TOUCH", "key") == 1
+    assert client.command("OBJECT", "IDLETIME", "key") == 0
+
+
 # ---- expiry ----
 
 

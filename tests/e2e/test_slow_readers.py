@@ -83,9 +83,7 @@ def test_a_publisher_waits_for_a_congested_thread_and_no_message_is_lost(
     """While the subscriber's thread sleeps, the publisher may get ahead by so much and no more."""
     server = server_factory(threads=2, enable_debug_command="yes")
     count = 20000
-    (publisher, control, *_), (sleeper, subscriber, *_) = clients_on_two_threads(
-        server
-    ).values()
+    (publisher, control, *_), (sleeper, subscriber, *_) = clients_on_two_threads(server).values()
     subscriber.ok("SUBSCRIBE", "channel")
     sleeper.send("DEBUG", "SLEEP", 2)
     batch = [("PUBLISH", "channel", b"%d" % i) for i in range(count)]

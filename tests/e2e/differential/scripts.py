@@ -156,6 +156,9 @@ SCRIPTS = [
     b"#!lua flags=no-writes\nreturn redis.call('SET', KEYS[1], 'x')",
     b"#!lua flags=bogus\nreturn 1",
     b"#!lua name=x\nreturn 1",
+    b'#!"lua" "flags=no-writes"\nreturn 1',
+    b'#!lua "name=x"\nreturn 1',
+    b'#!lua "name=x\nreturn 1',
     b"#!nosuch\nreturn 1",
 ]
 

@@ -39,6 +39,7 @@ TEST(ReplyWriterTest, WritesStatusAndErrors) {
 
 TEST(ReplyWriterTest, AnErrorStaysOnOneLine) {
   ExpectInBoth("-ERR a  b c\r\n", [](ReplyWriter& w) { w.Error("ERR a\r\nb\nc"); });
+  ExpectInBoth("-ERR a\r\n", [](ReplyWriter& w) { w.Error("ERR a\r\n"); });
 }
 
 TEST(ReplyWriterTest, WritesIntegersOfEverySize) {

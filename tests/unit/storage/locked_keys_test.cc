@@ -184,6 +184,43 @@ TEST_F(LockedKeysTest, AnEditOfAnotherTypeChangesNothing) {
   EXPECT_TRUE(Exists("key"));
 }
 
+TEST_F(LockedKeysTest, NotesWhenAKeyWasUsedUnlessItOnlyPeeksOrIsToldNotTo) {
+  const auto used_at = [&](int64_t now_ms) {
+    uint32_t seconds = 0;
+    WithAll([&](LockedKeys& keys) { seconds = keys.Peek(0, "key")->used_at_s(); }, now_ms);
+    return seconds;
+  };
+  WithAll([](LockedKeys& keys) { keys.SetString(0, "key", "value"); }, 5'000);
+  EXPECT_EQ(used_at(10'000), 5u);
+  WithAll([](LockedKeys& keys) { keys.Lookup(0, "key"); }, 15'999);
+  EXPECT_EQ(used_at(20'000), 15u);
+  WithAll([](LockedKeys& keys) { keys.EditString(0, "key").append("!"); }, 25'000);
+  EXPECT_EQ(used_at(30'000), 25u);
+  WithAll(
+      [](LockedKeys& keys) {
+        keys.set_notes_use(false);
+        keys.Lookup(0, "key");
+      },
+      35'000);
+  EXPECT_EQ(used_at(40'000), 25u);
+}
+
+TEST_F(LockedKeysTest, WhatIsUnlinkedOrFlushedIsGoneAtOnceAndMayComeBack) {
+  Push("list", {"a"});
+  WithAll([](LockedKeys& keys) {
+    EXPECT_TRUE(keys.Unlink(0, "list"));
+    EXPECT_FALSE(keys.Unlink(0, "list"));
+    EXPECT_FALSE(keys.Exists(0, "list"));
+    keys.SetString(0, "list", "again");
+    keys.SetExpiry(0, keys.Find(0, "list"), kNow + 5);
+    keys.Flush(0);
+    EXPECT_EQ(keys.Size(0), 0u);
+    EXPECT_EQ(keys.Expiring(0), 0u);
+    keys.SetString(0, "list", "once more");
+    EXPECT_EQ(TextOf(keys, 0, "list"), "once more");
+  });
+}
+
 TEST_F(LockedKeysTest, MoveTakesValueAndExpiryAlong) {
   WithAll([&](LockedKeys& keys) {
     keys.SetString(3, "from", std::string(300, 'x'));
