@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "broker/client.h"
 #include "broker/config.h"
 
 namespace chorale {
@@ -21,5 +22,8 @@ inline constexpr std::string_view kWrongPass =
 
 // Compares in a time that depends on the length of `given` only.
 [[nodiscard]] bool EqualInConstantTime(std::string_view given, std::string_view secret);
+
+// Whether enable-debug-command lets the client use DEBUG.
+[[nodiscard]] bool DebugAllowed(const Config& config, const ClientInfo& client);
 
 }  // namespace chorale

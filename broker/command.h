@@ -71,6 +71,7 @@ enum CommandFlag : uint32_t {
   kSecretArguments = 1u << 26,  // monitors and the slow log show none of its arguments
   kScriptSource = 1u << 27,     // holds the shards that the script in argument 1 needs
   kScriptDigest = 1u << 28,     // the same of the script whose SHA-1 is argument 1
+  kProtected = 1u << 29,        // refused unless enable-debug-command allows it
 };
 
 // ACL categories, for COMMAND INFO.

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <string>
 
+#include "broker/authentication.h"
 #include "broker/client_end.h"
 #include "broker/clock.h"
 #include "broker/command_table.h"
@@ -39,6 +40,13 @@ bool Gate(Connection& connection, const Command* command, Arguments args, ReplyW
   }
   if (!client.authenticated && !command->has(kNoAuth) && server.config().has_password) {
     reply.Error("NOAUTH Authentication required.");
+    return true;
+  }
+  if (command->has(kProtected) && !DebugAllowed(server.config(), *client.info)) {
+    reply.Error(
+        "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", "
+        "you can run it from a local connection, otherwise you need to set this option in the "
+        "configuration file, and then restart the server.");
     return true;
   }
   if (client.protocol == 2 && client.subscribed() && !command->has(kInSubscribeMode)) {

@@ -127,6 +127,7 @@ Entry* LockedKeys::SetString(int db, std::string_view key, std::string_view valu
   if (!keep_expiry) database.ClearExpiry(entry);
   if (entry->type() != ValueType::kString || !entry->TrySetString(value)) {
     entry = database.Replace(entry, Entry::NewString(key, value), hash);
+    entry->set_used_at_s(now_s_);
   }
   TouchIn(database, key);
   return entry;

@@ -114,10 +114,7 @@ void Publish(CommandContext& ctx) {
 
 template <SubscriptionKind kKind>
 void Channels(CommandContext& ctx) {
-  if (ctx.args.size() > 3) {
-    ctx.reply.Error(kSyntaxError);
-    return;
-  }
+  if (ctx.args.size() > 3) return WriteSubcommandSyntaxError(ctx);
   const auto names =
       ctx.server.pubsub().Names(kKind, ctx.args.size() == 3 ? ctx.arg(2) : std::string_view("*"));
   ctx.reply.ArrayHeader(names.size());

@@ -79,16 +79,6 @@ void Shutdown(CommandContext& ctx) {
 
 // ---- DEBUG ----
 
-bool IsLocal(const ClientInfo& info) {
-  return info.unix_socket || info.address.starts_with("127.") || info.address.starts_with("[::1]:");
-}
-
-bool DebugAllowed(CommandContext& ctx) {
-  enum { kNo, kYes, kLocal };
-  const int64_t enabled = ctx.server.config().enable_debug_command;
-  return enabled == kYes || (enabled == kLocal && IsLocal(*ctx.client.info));
-}
-
 void DebugHelp(CommandContext& ctx) {
   const std::string_view lines[] = {
       "DEBUG <subcommand> [argument ...]:", "SLEEP <seconds>",
@@ -99,13 +89,6 @@ void DebugHelp(CommandContext& ctx) {
 }
 
 void Debug(CommandContext& ctx) {
-  if (!DebugAllowed(ctx)) {
-    ctx.reply.Error(
-        "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", "
-        "you can run it from a local connection, otherwise you need to set this option in the "
-        "configuration file, and then restart the server.");
-    return;
-  }
   if (ctx.args.size() == 2 && IsWord(ctx.arg(1), "HELP")) {
     DebugHelp(ctx);
   } else if (ctx.args.size() == 3 && IsWord(ctx.arg(1), "SLEEP")) {
@@ -143,7 +126,7 @@ constexpr Command kCommands[] = {
      "Refused: there is no data on disk."},
     {"debug",
      -2,
-     kOperator | kLoading | kStale,
+     kOperator | kLoading | kStale | kProtected,
      {},
      kCatSlow,
      &Debug,

@@ -59,7 +59,9 @@ struct Combination {
   size_t limit = 0;  // 0: none
 };
 
-// Infinities of both signs add up to NaN, which counts as 0.
+// Infinity times 0 and infinities of both signs are NaN, which counts as 0. ZINTER is an exception
+// in Redis: there a NaN score of the second and further sets goes into the sum, the minimum or the
+// maximum as it is.
 double Weighted(double weight, double score) {
   const double product = weight * score;
   return std::isnan(product) ? 0 : product;
@@ -103,7 +105,7 @@ void Intersect(const Combination& combination, Visitor visit) {
     for (size_t i = 1; i < operands.size(); ++i) {
       const auto score = operands[i].Score(member);
       if (!score) return true;
-      total = Join(combination.aggregate, total, Weighted(operands[i].weight, *score));
+      total = Join(combination.aggregate, total, operands[i].weight * *score);
     }
     return visit(member, total);
   });

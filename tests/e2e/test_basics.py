@@ -43,3 +43,22 @@ def test_after_an_unknown_command_the_connection_lives_on(server):
             "ERR unknown command 'NOSUCHCOMMAND', with args beginning with: 'argument' "
         )
         assert client.command("PING") == Simple("PONG")
+
+
+def test_an_infinite_score_times_zero_counts_as_zero_in_every_combination(connect):
+    client = connect()
+    client.command("ZADD", "endless", "inf", "a")
+    client.command("ZADD", "usual", 5, "a")
+    twice = ("2", "endless", "endless", "WEIGHTS", 1, 0, "WITHSCORES")
+    assert client.command("ZINTER", *twice) == [b"a", b"0"]
+    assert client.command("ZUNION", *twice) == [b"a", b"inf"]
+    lowest = ("2", "usual", "endless", "WEIGHTS", 1, 0, "AGGREGATE", "MIN", "WITHSCORES")
+    assert client.command("ZINTER", *lowest) == [b"a", b"5"]
+    assert client.command("ZUNION", *lowest) == [b"a", b"0"]
+
+
+def test_debug_that_is_not_allowed_aborts_a_transaction(connect):
+    client = connect()
+    client.ok("MULTI")
+    assert bytes(client.command("DEBUG", "SLEEP", "0")).startswith(b"ERR DEBUG command not allowed")
+    assert bytes(client.command("EXEC")).startswith(b"EXECABORT")

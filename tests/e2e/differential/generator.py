@@ -39,6 +39,8 @@ NEVER_MUTATED = {
     b"HELLO",
     b"SPOP",
     b"SCAN",
+    b"ZRANK",  # takes WITHSCORE since 7.2, so that MULTI queues what 7.0 refuses
+    b"ZREVRANK",
 }
 # A timeout that only transactions use: inside MULTI nothing may wait, outside it takes too long.
 WAITS_OUTSIDE_MULTI = b"0.3"
@@ -101,7 +103,7 @@ def _mutated(args: Arguments, rng: random.Random) -> Arguments:
 def _fits(args: Arguments, in_transaction: bool, rng: random.Random) -> bool:
     """Keeps most commands where they mean something: no EXEC without MULTI but now and then."""
     name = args[0]
-    if name == b"SPOP":
+    if name in (b"SPOP", b"*EXPIRED"):
         return not in_transaction
     if args[-1] == WAITS_OUTSIDE_MULTI:
         return in_transaction

@@ -311,6 +311,7 @@ ZRANK zset a
 ZRANK zset missing
 ZRANK zset a BOGUS
 ZREVRANK zset a
+ZREVRANK zset a BOGUS
 ZCOUNT zset 1 2
 ZCOUNT zset (1 (2
 ZCOUNT zset -inf +inf
