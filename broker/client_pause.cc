@@ -55,18 +55,23 @@ void ClientPause::End() {
   absl::MutexLock lock(&mutex_);
   mode_ = Mode::kNone;
   until_ns_ = 0;
-  for (const auto& info : std::exchange(waiting_, {})) {
-    info->thread->Post([info] {
+  for (const auto& [id, waiting] : std::exchange(waiting_, {})) {
+    waiting->thread->Post([info = waiting] {
       if (const auto connection = info->connection.lock()) connection->Resume();
     });
   }
+}
+
+void ClientPause::Forget(const ClientInfo& client) {
+  absl::MutexLock lock(&mutex_);
+  waiting_.erase(client.id);
 }
 
 bool ClientPause::Holds(const Command& command, Client& client) {
   absl::MutexLock lock(&mutex_);
   const Mode mode = mode_;
   if (mode == Mode::kNone || (mode == Mode::kWrites && !Writes(command, client))) return false;
-  waiting_.push_back(client.info);
+  waiting_.emplace(client.info->id, client.info);
   client.connection.Postpone();
   return true;
 }

@@ -6,9 +6,9 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
-#include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/container/btree_map.h"
 #include "absl/synchronization/mutex.h"
 #include "broker/client.h"
 
@@ -25,6 +25,9 @@ class ClientPause {
   // Lets everybody go on.
   void End();
 
+  // The client closes; it may not be waiting at all.
+  void Forget(const ClientInfo& client);
+
   // True when `command` of `client` has to wait; the connection is suspended then, and its command
   // runs again, from the gate on, when the pause ends. On the client's thread.
   [[nodiscard]] bool Holds(const Command& command, Client& client);
@@ -35,7 +38,7 @@ class ClientPause {
   absl::Mutex mutex_;
   std::atomic<Mode> mode_ = Mode::kNone;  // written under the lock
   int64_t until_ns_ ABSL_GUARDED_BY(mutex_) = 0;
-  std::vector<std::shared_ptr<ClientInfo>> waiting_ ABSL_GUARDED_BY(mutex_);
+  absl::btree_map<int64_t, std::shared_ptr<ClientInfo>> waiting_ ABSL_GUARDED_BY(mutex_);  // by id
 };
 
 }  // namespace chorale

@@ -1,5 +1,6 @@
 #include "broker/connection.h"
 
+#include <poll.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -47,8 +48,8 @@ void Connection::Start() {
   boost::system::error_code error;
   transport_->socket.non_blocking(true, error);
   client_.authenticated = !server().config().has_password;
-  last_read_ms_ = UnixMillis();
-  thread_.AddConnection(this);
+  last_active_ms_ = UnixMillis();
+  thread_.AddConnection(shared_from_this());
   StartRead();
 }
 
@@ -56,6 +57,7 @@ void Connection::Start() {
 
 void Connection::StartRead() {
   if (reading_ || closed_ || close_after_reply_) return;
+  // Tick() watches for the end of such a client.
   if (waiting() && input_.size() >= kReadAheadWhileBlocked) return;
   // A buffer that was filled to the end belongs to a busy client.
   const size_t unread = input_.size();
@@ -88,17 +90,28 @@ void Connection::OnRead(const boost::system::error_code& error, size_t bytes) {
   filled_ = bytes == input_.room();
   input_.Commit(bytes);
   thread_.server().statistics().thread(thread_.index()).input_bytes.Add(bytes);
-  client_.info->input_bytes.store(input_.size(), std::memory_order_relaxed);
-  if (!waiting()) Process();
+  if (waiting()) {
+    NoteActivity(UnixMillis());
+  } else {
+    Process();
+  }
   StartRead();
+}
+
+void Connection::NoteActivity(int64_t now_ms) {
+  last_active_ms_ = now_ms;
+  client_.info->last_interaction_ms.store(now_ms, std::memory_order_relaxed);
+  client_.info->input_bytes.store(input_.size(), std::memory_order_relaxed);
 }
 
 void Connection::Process() {
   if (processing_ || closed_) return;
   processing_ = true;
   thread_.BeginTurn();
+  NoteActivity(thread_.now_ms());
   std::string replies = thread_.TakeReplyBuffer();
   ProcessBuffered(replies);
+  client_.info->input_bytes.store(input_.size(), std::memory_order_relaxed);
   Send(replies);
   thread_.ReturnReplyBuffer(std::move(replies));
   processing_ = false;
@@ -151,22 +164,32 @@ void Connection::HandleNeedMore(std::string& replies) {
 void Connection::Execute(Arguments args, std::string& replies) {
   // Until the command has run: between the end of a lease and the backup of its message the
   // recovery script of another connection would see neither.
-  const std::unique_ptr<Lease> ended_lease = std::move(lease_);
+  std::unique_ptr<Lease> ended_lease = std::move(lease_);
   recovered_before_ = std::exchange(recovered_key_, {});
-  ClientInfo& info = *client_.info;
-  last_read_ms_ = thread_.now_ms();
-  info.last_interaction_ms.store(last_read_ms_, std::memory_order_relaxed);
+  keep_reply_ = false;
   const size_t begin = replies.size();
   const bool skipping = client_.reply_mode == ReplyMode::kSkipNext;
   if (skipping) client_.reply_mode = ReplyMode::kSkipping;
   ReplyWriter writer(&replies, client_.protocol);
   Dispatch(*this, args, writer);
-  if (client_.reply_mode == ReplyMode::kSkipping) {
-    client_.reply_mode = postponed_ ? ReplyMode::kSkipNext : ReplyMode::kOn;
-    replies.resize(begin);
-  } else if (client_.reply_mode == ReplyMode::kOff) {
-    replies.resize(begin);
+  if (postponed_) lease_ = std::move(ended_lease);
+  const bool silent = client_.reply_mode != ReplyMode::kOn &&
+                      client_.reply_mode != ReplyMode::kSkipNext && !keep_reply_;
+  if (silent) replies.resize(begin);
+  if (client_.reply_mode != ReplyMode::kSkipping) return;
+  if (postponed_) {
+    client_.reply_mode = ReplyMode::kSkipNext;
+  } else if (waiter_ == nullptr) {  // else its reply is still to come
+    client_.reply_mode = ReplyMode::kOn;
   }
+}
+
+// The reply of a command that waited.
+void Connection::SendAwaited(std::string_view reply) {
+  NoteActivity(UnixMillis());
+  const ReplyMode mode = client_.reply_mode;
+  if (mode == ReplyMode::kSkipping) client_.reply_mode = ReplyMode::kOn;
+  if (mode == ReplyMode::kOn) Send(reply);
 }
 
 // ---- writing ----
@@ -211,6 +234,11 @@ void Connection::OnWritten(const boost::system::error_code& error, size_t bytes)
     Close();
     return;
   }
+  Written(bytes, UnixMillis());
+}
+
+void Connection::Written(size_t bytes, int64_t now_ms) {
+  NoteActivity(now_ms);
   output_.Consume(bytes);
   server().statistics().thread(thread_.index()).output_bytes.Add(bytes);
   client_.info->output_bytes.store(output_.bytes(), std::memory_order_relaxed);
@@ -249,17 +277,19 @@ bool Connection::OverOutputLimit() {
 }
 
 void Connection::Deliver(const Frame& frame) {
-  if (closed_ || client_.reply_mode == ReplyMode::kOff) return;
-  if (dropping_) return;
+  if (closed_ || dropping_) return;
   output_.Append(frame);
   if (OverOutputLimit()) {
-    // Not at once: the caller goes through a list of subscribers that Close would change.
-    dropping_ = true;
-    thread_.Post([self = shared_from_this()] { self->Close(); });
+    DropSlowReader();
     return;
   }
   if (std::exchange(flush_pending_, true)) return;
   thread_.FlushLater(shared_from_this());
+}
+
+void Connection::DropSlowReader() {
+  if (std::exchange(dropping_, true)) return;
+  thread_.Post([self = shared_from_this()] { self->Close(); });
 }
 
 void Connection::FlushDelivered() {
@@ -273,7 +303,7 @@ void Connection::FlushDelivered() {
     Close();
     return;
   }
-  OnWritten({}, written);
+  Written(written, thread_.now_ms());
 }
 
 // ---- waiting ----
@@ -295,7 +325,10 @@ void Connection::StartBlockTimer(int64_t timeout_ms) {
       std::chrono::milliseconds(std::min(timeout_ms, kLongestMs)));
   transport_->block_timer->async_wait(
       [self = shared_from_this(), waiter = waiter_.get()](const boost::system::error_code& error) {
-        if (!error && self->waiter_.get() == waiter) self->TimeOutBlock();
+        if (error || self->waiter_.get() != waiter) return;
+        if (self->TryCancelBlock(std::string(self->on_timeout_)) == Cancel::kBusy) {
+          self->StartBlockTimer(kRetryMs);
+        }
       });
 }
 
@@ -314,28 +347,27 @@ bool Connection::Unblock(std::string_view reply, std::unique_ptr<Lease>& lease) 
   }
   EndBlock();
   lease_ = std::move(lease);
-  Send(reply);
+  SendAwaited(reply);
   Process();
   StartRead();
   return true;
 }
 
-bool Connection::CancelBlock(std::string_view reply) {
-  if (closed_ || waiter_ == nullptr) return false;
+Connection::Cancel Connection::TryCancelBlock(std::string_view reply) {
+  if (closed_ || waiter_ == nullptr) return Cancel::kServed;
   {
     LockedKeys keys(server().store(), UnixMillis());
     if (!keys.Lock(Store::MaskOf(waiter_->keys()), [this] { return server().script_busy(); })) {
-      StartBlockTimer(kRetryMs);
-      return false;
+      return Cancel::kBusy;
     }
     // A waiter that was served meanwhile has its reply under way.
-    if (!keys.Unregister(waiter_)) return false;
+    if (!keys.Unregister(waiter_)) return Cancel::kServed;
   }
   EndBlock();
-  Send(reply);
+  SendAwaited(reply);
   Process();
   StartRead();
-  return true;
+  return Cancel::kDone;
 }
 
 bool Connection::TimeOutBlock() { return CancelBlock(std::string(on_timeout_)); }
@@ -358,7 +390,7 @@ bool Connection::PostponeUntilOthersAreRead() {
 }
 
 void Connection::Resume() {
-  if (!std::exchange(suspended_, false)) return;
+  if (closed_ || !std::exchange(suspended_, false)) return;
   client_.info->blocked = waiter_ != nullptr;
   if (waiting()) return;
   Process();
@@ -371,6 +403,7 @@ void Connection::Close() {
   if (std::exchange(closed_, true)) return;
   spdlog::debug("client {} ({}) is gone", client_.info->id, client_.info->address);
   const auto self = shared_from_this();
+  if (suspended_) server().pause().Forget(*client_.info);
   if (waiter_ != nullptr) {
     thread_.WithKeys(Store::MaskOf(waiter_->keys()),
                      [waiter = waiter_](LockedKeys& keys) { (void)keys.Unregister(waiter); });
@@ -393,18 +426,28 @@ void Connection::Finish() {
 bool Connection::DropIdle(int64_t now_ms) {
   const int64_t timeout = server().config().timeout_seconds.load(std::memory_order_relaxed);
   if (timeout == 0 || waiting() || client_.subscribed() || client_.info->monitor) return false;
-  if (now_ms - last_read_ms_ <= timeout * 1000) return false;
+  if (now_ms - last_active_ms_ <= timeout * 1000) return false;
   Close();
   return true;
 }
 
+// For a connection on which no read is under way.
+bool Connection::PeerIsGone() const {
+  pollfd watched{client_.info->descriptor, POLLRDHUP, 0};
+  return ::poll(&watched, 1, 0) > 0 && (watched.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+}
+
 void Connection::Tick(int64_t now_ms) {
   if (closed_ || DropIdle(now_ms)) return;
+  if (waiting() && !reading_ && PeerIsGone()) {
+    Close();
+    return;
+  }
   if (!output_.empty() && OverOutputLimit()) {
     Close();
     return;
   }
-  const bool idle = now_ms - last_read_ms_ > kIdleAfterMs && input_.size() == 0 && reading_ &&
+  const bool idle = now_ms - last_active_ms_ > kIdleAfterMs && input_.size() == 0 && reading_ &&
                     !writing_ && parser_.idle();
   if (!idle || input_.capacity() <= ReadBuffer::kIdleCapacity) return;
   filled_ = false;

@@ -54,6 +54,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // ---- called by commands, during Process ----
   // Closes once the replies written so far are sent; what else was received is dropped.
   void CloseAfterReply() { close_after_reply_ = true; }
+  // The reply that is being written is sent whatever CLIENT REPLY says, because it is a push.
+  void KeepReply() { keep_reply_ = true; }
   // The client waits: no further command of it runs until Unblock. `timeout_ms` 0 means for ever;
   // when it is over `on_timeout` is written.
   void Block(WaiterPointer waiter, int64_t timeout_ms, std::string on_timeout);
@@ -68,12 +70,16 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // Ends a Block with its reply and goes on with what was received meanwhile. Takes the lease over,
   // unless the client is gone: then returns false.
   bool Unblock(std::string_view reply, std::unique_ptr<Lease>& lease);
-  // Ends a Block early: true when the client was still waiting; writes `reply`.
-  bool CancelBlock(std::string_view reply);
+  // Ends a Block early and writes `reply`. False when the client did not wait any more, or if a
+  // script that runs past its time holds its keys: then it waits on.
+  bool CancelBlock(std::string_view reply) { return TryCancelBlock(reply) == Cancel::kDone; }
   // CLIENT UNBLOCK without an error: as if the time were over.
   bool TimeOutBlock();
   // Appends output that the client did not ask for, and has it sent when the turn ends.
   void Deliver(const Frame& frame);
+  // Closes the connection of a client that is too far behind; not at once, because the caller goes
+  // through a list of clients that Close would change.
+  void DropSlowReader();
   void FlushDelivered();
   // Closes at once; replies not sent yet are lost.
   void Close();
@@ -108,8 +114,14 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void Send(std::string_view bytes);
   void StartWrite();
   void OnWritten(const boost::system::error_code& error, size_t bytes);
+  void Written(size_t bytes, int64_t now_ms);
   bool OverOutputLimit();
   void EndBlock();
+  enum class Cancel : uint8_t { kDone, kServed, kBusy };
+  Cancel TryCancelBlock(std::string_view reply);
+  void SendAwaited(std::string_view reply);
+  void NoteActivity(int64_t now_ms);
+  bool PeerIsGone() const;
   void StartBlockTimer(int64_t timeout_ms);
   OutputLimit& output_limit();
   bool DropIdle(int64_t now_ms);
@@ -129,7 +141,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool others_were_read_ = false;  // before the command that runs now
 
   int64_t soft_limit_since_ms_ = 0;
-  int64_t last_read_ms_ = 0;
+  int64_t last_active_ms_ = 0;  // when bytes last came or went
   bool processing_ = false;
   bool reading_ = false;
   bool writing_ = false;
@@ -139,6 +151,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool suspended_ = false;
   bool postponed_ = false;  // the command at the front of the input has not run yet
   bool close_after_reply_ = false;
+  bool keep_reply_ = false;
   bool dropping_ = false;  // over its output limit, about to be closed
   bool closed_ = false;
 };

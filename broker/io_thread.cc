@@ -1,10 +1,12 @@
 #include "broker/io_thread.h"
 
+#include <algorithm>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
+#include <iterator>
 #include <utility>
 
 #include "broker/clock.h"
@@ -71,8 +73,9 @@ void IoThread::Post(Task task, size_t bytes) {
     absl::MutexLock lock(&inbox_mutex_);
     wake = inbox_.empty();
     inbox_.push_back(std::move(task));
-    inbox_bytes_ += bytes;
-    if (inbox_.size() > kCongestedTasks || inbox_bytes_ > kCongestedBytes) {
+    const size_t waiting = inbox_bytes_.load(std::memory_order_relaxed) + bytes;
+    inbox_bytes_.store(waiting, std::memory_order_relaxed);
+    if (inbox_.size() > kCongestedTasks || waiting > kCongestedBytes) {
       congested_.store(true, std::memory_order_relaxed);
     }
   }
@@ -96,24 +99,35 @@ void IoThread::RunAfterRounds(int rounds, Task task) {
   });
 }
 
+// A task may run a script that serves the loop meanwhile: then Drain is called inside of Drain and
+// goes on where the outer one stands, so that tasks stay in order.
 void IoThread::Drain() {
-  // A task may run a script that serves the loop meanwhile; tasks stay in order all the same.
-  if (draining_) {
-    drain_again_ = true;
-    return;
-  }
-  draining_ = true;
-  std::vector<Task> tasks;
   {
     absl::MutexLock lock(&inbox_mutex_);
-    tasks.swap(inbox_);
-    inbox_bytes_ = 0;
+    std::move(inbox_.begin(), inbox_.end(), std::back_inserter(tasks_));
+    inbox_.clear();
+    inbox_bytes_.store(0, std::memory_order_relaxed);
     congested_.store(false, std::memory_order_relaxed);
   }
-  for (Task& task : tasks) task();
-  draining_ = false;
-  if (std::exchange(drain_again_, false)) boost::asio::post(*io_, [this] { Drain(); });
+  while (!tasks_.empty()) {
+    const Task task = std::move(tasks_.front());
+    tasks_.pop_front();
+    task();
+  }
 }
+
+bool IoThread::overflowing() const {
+  const OutputLimit& limit = server_.config().output_limits[kPubSubOutput];
+  const auto most = static_cast<size_t>(limit.hard_bytes.load(std::memory_order_relaxed));
+  return most != 0 &&
+         inbox_bytes_.load(std::memory_order_relaxed) > std::max(most, kCongestedBytes);
+}
+
+void IoThread::AddConnection(std::shared_ptr<Connection> connection) {
+  connections_.insert(std::move(connection));
+}
+
+void IoThread::RemoveConnection(Connection* connection) { connections_.erase(connection); }
 
 void IoThread::BeginTurn() {
   now_ms_ = UnixMillis();
@@ -142,6 +156,7 @@ void IoThread::FlushLater(std::shared_ptr<Connection> connection) {
 
 void IoThread::FlushDelivered() {
   flush_scheduled_ = false;
+  BeginTurn();
   auto connections = std::exchange(to_flush_, {});
   for (const auto& connection : connections) connection->FlushDelivered();
 }
@@ -159,10 +174,7 @@ void IoThread::WithKeys(ShardMask shards, std::function<void(LockedKeys&)> work)
 }
 
 std::vector<std::shared_ptr<Connection>> IoThread::Connections() const {
-  std::vector<std::shared_ptr<Connection>> all;
-  all.reserve(connections_.size());
-  for (Connection* connection : connections_) all.push_back(connection->shared_from_this());
-  return all;
+  return {connections_.begin(), connections_.end()};
 }
 
 void IoThread::TickConnections(int64_t now_ms) {

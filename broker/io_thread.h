@@ -9,6 +9,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
@@ -58,6 +59,9 @@ class IoThread {
   void PostAfterReads(Task task);
   // Any thread. True when so much waits here that whoever posts more should wait himself.
   bool congested() const { return congested_.load(std::memory_order_relaxed); }
+  // Any thread. True when the inbox holds more for subscribers than a subscriber's own queue may:
+  // whoever cannot wait, a script or a transaction, gives up on them.
+  bool overflowing() const;
 
   // ---- this thread only ----
   // Begins a turn: reads the clocks.
@@ -72,9 +76,9 @@ class IoThread {
   void ReturnReplyBuffer(std::string buffer);
   // Sends what was delivered to the connection when the current turn ends.
   void FlushLater(std::shared_ptr<Connection> connection);
-  // The connections that live here.
-  void AddConnection(Connection* connection) { connections_.insert(connection); }
-  void RemoveConnection(Connection* connection) { connections_.erase(connection); }
+  // The connections that live here, which the thread keeps alive from Start to Close.
+  void AddConnection(std::shared_ptr<Connection> connection);
+  void RemoveConnection(Connection* connection);
   [[nodiscard]] std::vector<std::shared_ptr<Connection>> Connections() const;
   // Called by the cron; looks at the connections once a second.
   void TickConnections(int64_t now_ms);
@@ -102,19 +106,18 @@ class IoThread {
 
   absl::Mutex inbox_mutex_;
   std::vector<Task> inbox_ ABSL_GUARDED_BY(inbox_mutex_);
-  size_t inbox_bytes_ ABSL_GUARDED_BY(inbox_mutex_) = 0;
+  std::atomic<size_t> inbox_bytes_ = 0;  // written under the lock
   std::atomic<bool> congested_ = false;
 
   // This thread only.
-  bool draining_ = false;
-  bool drain_again_ = false;
+  std::deque<Task> tasks_;  // taken from the inbox, not run yet
   int64_t now_ms_ = 0;
   uint64_t now_ms_ticks_ = 0;
   uint64_t lap_ticks_ = 0;
   std::string spare_reply_buffer_;
   std::vector<std::shared_ptr<Connection>> to_flush_;
   bool flush_scheduled_ = false;
-  absl::flat_hash_set<Connection*> connections_;
+  absl::flat_hash_set<std::shared_ptr<Connection>> connections_;
   int64_t next_tick_ms_ = 0;
   std::unique_ptr<LocalSubscriptions> subscriptions_;
   std::unique_ptr<ScriptEngine> scripts_;

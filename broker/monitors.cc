@@ -83,11 +83,18 @@ void Monitors::Feed(const CommandContext& context) {
   {
     absl::MutexLock lock(&mutex_);
     for (const auto& monitor : monitors_) {
+      const bool drop = monitor->thread->overflowing();
       monitor->thread->Post(
-          [monitor, frame] {
-            if (const auto connection = monitor->connection.lock()) connection->Deliver(frame);
+          [monitor, frame = drop ? nullptr : frame] {
+            const auto connection = monitor->connection.lock();
+            if (connection == nullptr) return;
+            if (frame == nullptr) {
+              connection->DropSlowReader();
+            } else if (connection->client().reply_mode == ReplyMode::kOn) {
+              connection->Deliver(frame);
+            }
           },
-          frame->size());
+          drop ? 0 : frame->size());
       if (monitor->thread->congested()) congested.push_back(monitor->thread);
     }
   }

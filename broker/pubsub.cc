@@ -77,6 +77,12 @@ void LocalSubscriptions::Deliver(SubscriptionKind kind, std::string_view name,
   }
 }
 
+void LocalSubscriptions::DropSubscribers(SubscriptionKind kind, std::string_view name) {
+  const auto found = map(kind).find(name);
+  if (found == map(kind).end()) return;
+  for (Connection* connection : found->second) connection->DropSlowReader();
+}
+
 void PubSub::Subscribe(SubscriptionKind kind, std::string_view name, Connection& connection) {
   IoThread& thread = connection.thread();
   thread.subscriptions().Add(kind, name, &connection);
@@ -140,14 +146,19 @@ PubSub::Published PubSub::Publish(SubscriptionKind kind, std::string_view channe
   for (size_t i = 0; i < by_thread.size(); ++i) {
     if (by_thread[i].empty()) continue;
     IoThread* thread = threads[i].get();
+    const bool drop = thread->overflowing();
     thread->Post(
-        [thread, shared, deliveries = std::move(by_thread[i])] {
+        [thread, shared = drop ? nullptr : shared, deliveries = std::move(by_thread[i])] {
+          LocalSubscriptions& subscriptions = thread->subscriptions();
           for (const Delivery& delivery : deliveries) {
-            thread->subscriptions().Deliver(delivery.kind, delivery.name, shared->channel,
-                                            shared->text);
+            if (shared == nullptr) {
+              subscriptions.DropSubscribers(delivery.kind, delivery.name);
+            } else {
+              subscriptions.Deliver(delivery.kind, delivery.name, shared->channel, shared->text);
+            }
           }
         },
-        shared->text.size());
+        drop ? 0 : sizeof(Message) + shared->channel.size() + shared->text.size());
     if (thread->congested()) published.congested.push_back(thread);
   }
   return published;

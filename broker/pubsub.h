@@ -7,6 +7,10 @@
 // subscribers. This replaces an outbox per connection by an inbox per thread: a fan-out to a
 // thousand connections costs the publisher one append per thread, and each thread wakes once.
 //
+// A publisher that may not wait, a script or a transaction, can fill an inbox. From the bound on
+// (IoThread::overflowing) its messages are not kept, and the subscribers that miss them are closed,
+// as they would be for reading too slowly.
+//
 // Order: messages of one publisher reach every subscriber in the order of publishing, because an
 // inbox is first in, first out. A message that is published after a SUBSCRIBE was answered arrives.
 
@@ -43,6 +47,8 @@ class LocalSubscriptions {
   // Appends the message to every subscriber on this thread.
   void Deliver(SubscriptionKind kind, std::string_view name, std::string_view channel,
                std::string_view message);
+  // Closes the connections of the subscribers on this thread, which missed a message.
+  void DropSubscribers(SubscriptionKind kind, std::string_view name);
 
  private:
   StringMap<std::vector<Connection*>>& map(SubscriptionKind kind) {

@@ -88,7 +88,8 @@ constexpr std::string_view kProtectedMode =
 
 Server::Server(Config& config)
     : config_(config),
-      store_(std::make_unique<Store>(static_cast<int>(config.databases.load()))),
+      store_(std::make_unique<Store>(static_cast<int>(config.databases.load()),
+                                     [this] { return script_busy(); })),
       pubsub_(std::make_unique<PubSub>(static_cast<int>(ThreadCount(config)))),
       statistics_(ThreadCount(config), AllRows().size()),
       started_at_ms_(UnixMillis()),
@@ -258,6 +259,7 @@ void Server::Cron(IoThread& thread) {
 
 void Server::CronOnce(int64_t now_ms) {
   CalibrateTicks();
+  store_->ServeUnserved(now_ms);
   statistics_.commands.Sample(statistics_.Sum(&ThreadStatistics::commands), now_ms);
   statistics_.input_bytes.Sample(statistics_.Sum(&ThreadStatistics::input_bytes), now_ms);
   statistics_.output_bytes.Sample(statistics_.Sum(&ThreadStatistics::output_bytes), now_ms);

@@ -1,6 +1,6 @@
 #include "storage/store.h"
 
-#include <algorithm>
+#include <utility>
 
 #include "storage/locked_keys.h"
 
@@ -14,7 +14,8 @@ constexpr int kExpiryRounds = 16;
 
 }  // namespace
 
-Store::Store(int databases) : database_count_(databases) {
+Store::Store(int databases, std::function<bool()> give_up)
+    : database_count_(databases), give_up_(std::move(give_up)) {
   for (Shard& shard : shards_) {
     absl::MutexLock lock(&shard.mutex);
     for (int i = 0; i < databases; ++i) shard.databases.push_back(std::make_unique<Database>());
@@ -47,11 +48,24 @@ size_t Store::ExpireSome(int index, int64_t now_ms) {
 void Store::ServeWaiters(int db, const std::string& key, int64_t now_ms) {
   for (ShardMask mask = MaskOf(key);;) {
     LockedKeys keys(*this, now_ms);
-    keys.Lock(mask);
+    if (!keys.Lock(mask, [this] { return give_up_(); })) {
+      absl::MutexLock lock(&unserved_mutex_);
+      unserved_.emplace_back(db, key);
+      return;
+    }
     const std::string target = keys.ServeKey(db, key);
     if (target.empty()) return;
     mask = MaskOf(key) | MaskOf(target);
   }
+}
+
+void Store::ServeUnserved(int64_t now_ms) {
+  std::vector<std::pair<int, std::string>> keys;
+  {
+    absl::MutexLock lock(&unserved_mutex_);
+    keys.swap(unserved_);
+  }
+  for (const auto& [db, key] : keys) ServeWaiters(db, key, now_ms);
 }
 
 }  // namespace chorale

@@ -10,9 +10,11 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -38,8 +40,10 @@ class Store {
   static constexpr int kShardCount = 64;
   static constexpr ShardMask kAllShards = ~ShardMask{0};
 
-  // `databases` is the number of databases, 1 or more.
-  explicit Store(int databases);
+  // `databases` is the number of databases, 1 or more. While `give_up` is true, some thread may
+  // hold shards for long, and nobody waits for them who serves clients.
+  explicit Store(
+      int databases, std::function<bool()> give_up = [] { return false; });
   Store(const Store&) = delete;
   Store& operator=(const Store&) = delete;
 
@@ -55,13 +59,18 @@ class Store {
   size_t ExpireSome(int shard, int64_t now_ms);
 
   // Serves the waiters of a key that need a further key as well, one token each; see waiter.h. The
-  // caller holds no shard.
+  // caller holds no shard. If shards are held for long, ServeUnserved() does it later.
   void ServeWaiters(int db, const std::string& key, int64_t now_ms);
+  // The broker calls it now and then.
+  void ServeUnserved(int64_t now_ms);
 
  private:
   friend class LockedKeys;
 
   const int database_count_;
+  const std::function<bool()> give_up_;
+  absl::Mutex unserved_mutex_;
+  std::vector<std::pair<int, std::string>> unserved_ ABSL_GUARDED_BY(unserved_mutex_);
   std::array<Shard, kShardCount> shards_;
 };
 

@@ -51,6 +51,7 @@ void UpdateInfo(Client& client) {
 
 void WriteConfirmation(CommandContext& ctx, std::string_view word, const std::string* name,
                        size_t count) {
+  if (ctx.origin == CommandContext::Origin::kClient) ctx.client.connection.KeepReply();
   ctx.reply.PushHeader(3);
   ctx.reply.Bulk(word);
   if (name != nullptr) {
