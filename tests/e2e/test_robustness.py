@@ -7,10 +7,11 @@ import pytest
 
 from support.resp import Error, Push, RespClient, Simple, encode
 from support.server import THREADS
-from support.waiting import wait_until
+from support.waiting import SCALE, wait_until
 
 CONNECTIONS = 10_000
 MANY_MEBIBYTES = 100 << 20
+LARGEST = 512 << 20
 
 
 class Canary:
@@ -256,6 +257,26 @@ def test_values_of_100_mib_make_the_round_trip(server, canary):
         assert client.command("LRANGE", "list", 1, 2) == [b"small", value]
         assert client.command("PUBLISH", "nobody", value) == 0
         assert client.command("ECHO", value) == value
+
+
+@pytest.mark.skipif(SCALE != 1, reason="a sanitizer's memory says nothing about ours")
+def test_the_largest_argument_is_held_once(server_factory):
+    """While it arrives, while it is stored and while parts of it are read."""
+    server = server_factory()
+    piece = random.Random(7).randbytes(1 << 20)
+    before = server.peak_memory()
+    with server.connect(deadline=60) as client:
+        client.send_raw(b"*3\r\n$3\r\nSET\r\n$3\r\nkey\r\n$%d\r\n" % LARGEST)
+        for _ in range(LARGEST // len(piece)):
+            client.send_raw(piece)
+        client.send_raw(b"\r\n")
+        assert client.read() == Simple("OK")
+        assert client.command("STRLEN", "key") == LARGEST
+        middle = LARGEST // 2 + 1000
+        assert client.command("GETRANGE", "key", middle, middle + 999) == piece[1000:2000]
+        assert client.command("GETRANGE", "key", -1000, -1) == piece[-1000:]
+    held = server.peak_memory() - before
+    assert held < 2.2 * LARGEST, f"{held / LARGEST:.2f} times its size"
 
 
 @pytest.mark.sanitizer

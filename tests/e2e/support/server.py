@@ -146,6 +146,12 @@ class Server:
         """File descriptors that the process holds open now."""
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 
+    def peak_memory(self) -> int:
+        """Bytes that were resident at most so far."""
+        with open(f"/proc/{self.pid}/status") as status:
+            line = next(line for line in status if line.startswith("VmHWM:"))
+        return int(line.split()[1]) << 10
+
     def running(self) -> bool:
         return self.process is not None and self.process.poll() is None
 
