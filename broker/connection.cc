@@ -28,8 +28,9 @@ constexpr size_t kFlushReplies = 64 << 10;
 constexpr int64_t kIdleAfterMs = 2000;
 // A buffer that grew beyond this for a large command shrinks as soon as it is empty.
 constexpr size_t kLargestKeptInput = 1 << 20;
-// What a client may send ahead while it is blocked before the broker stops reading.
-constexpr size_t kReadAheadWhileBlocked = 1 << 20;
+// What a client may send ahead while it is held back before the broker stops reading. One that waits
+// for a key is read on, so that its end is noticed, and closed at client-query-buffer-limit.
+constexpr size_t kReadAheadWhileSuspended = 1 << 20;
 // When a blocked client's time is over while a script holds its keys.
 constexpr int64_t kRetryMs = 20;
 
@@ -58,7 +59,7 @@ void Connection::Start() {
 void Connection::StartRead() {
   if (reading_ || closed_ || close_after_reply_) return;
   // Tick() watches for the end of such a client.
-  if (waiting() && input_.size() >= kReadAheadWhileBlocked) return;
+  if (suspended_ && input_.size() >= kReadAheadWhileSuspended) return;
   // A buffer that was filled to the end belongs to a busy client.
   const size_t unread = input_.size();
   if (input_.capacity() > kLargestKeptInput) input_.ShrinkTo(ReadBuffer::kBusyCapacity);
@@ -92,6 +93,10 @@ void Connection::OnRead(const boost::system::error_code& error, size_t bytes) {
   thread_.server().statistics().thread(thread_.index()).input_bytes.Add(bytes);
   if (waiting()) {
     NoteActivity(UnixMillis());
+    if (OverQueryLimit(input_.size())) {
+      Close();
+      return;
+    }
   } else {
     Process();
   }
@@ -152,13 +157,19 @@ void Connection::ProcessBuffered(std::string& replies) {
 }
 
 void Connection::HandleNeedMore(std::string& replies) {
-  const auto limit = static_cast<size_t>(server().config().client_query_buffer_limit.load());
-  if (std::max(parser_.bytes_wanted(), input_.size()) <= limit) return;
-  spdlog::warn("closing client {}: its command is larger than client-query-buffer-limit ({} bytes)",
-               client_.info->id, limit);
-  server().statistics().thread(thread_.index()).query_buffer_disconnections.Add();
+  if (!OverQueryLimit(std::max(parser_.bytes_wanted(), input_.size()))) return;
   replies.clear();
   close_after_reply_ = true;
+}
+
+// Tells the log and the statistics.
+bool Connection::OverQueryLimit(size_t bytes) {
+  const auto limit = static_cast<size_t>(server().config().client_query_buffer_limit.load());
+  if (bytes <= limit) return false;
+  spdlog::warn("closing client {}: it sent more than client-query-buffer-limit ({} bytes) ahead",
+               client_.info->id, limit);
+  server().statistics().thread(thread_.index()).query_buffer_disconnections.Add();
+  return true;
 }
 
 void Connection::Execute(Arguments args, std::string& replies) {

@@ -110,6 +110,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void ProcessBuffered(std::string& replies);
   void Execute(Arguments args, std::string& replies);
   void HandleNeedMore(std::string& replies);
+  bool OverQueryLimit(size_t bytes);
   void CloseIfDone();
   void Send(std::string_view bytes);
   void StartWrite();
