@@ -28,8 +28,8 @@ constexpr size_t kFlushReplies = 64 << 10;
 constexpr int64_t kIdleAfterMs = 2000;
 // A buffer that grew beyond this for a large command shrinks as soon as it is empty.
 constexpr size_t kLargestKeptInput = 1 << 20;
-// What a client may send ahead while it is held back before the broker stops reading. One that waits
-// for a key is read on, so that its end is noticed, and closed at client-query-buffer-limit.
+// What a client may send ahead while it is held back before the broker stops reading. One that
+// waits for a key is read on, so that its end is noticed, and closed at client-query-buffer-limit.
 constexpr size_t kReadAheadWhileSuspended = 1 << 20;
 // When a blocked client's time is over while a script holds its keys.
 constexpr int64_t kRetryMs = 20;
@@ -291,15 +291,24 @@ void Connection::Deliver(const Frame& frame) {
   if (closed_ || dropping_) return;
   output_.Append(frame);
   if (OverOutputLimit()) {
-    DropSlowReader();
+    CloseLater();
     return;
   }
   if (std::exchange(flush_pending_, true)) return;
   thread_.FlushLater(shared_from_this());
 }
 
-void Connection::DropSlowReader() {
-  if (std::exchange(dropping_, true)) return;
+void Connection::DropAfterLoss() {
+  if (closed_ || dropping_) return;
+  spdlog::warn("closing client {} ({}): more waits for its thread than client-output-buffer-limit",
+               client_.info->id, client_.info->address);
+  server().statistics().thread(thread_.index()).output_limit_disconnections.Add();
+  CloseLater();
+}
+
+// Not at once, because the caller goes through a list of clients that Close would change.
+void Connection::CloseLater() {
+  dropping_ = true;
   thread_.Post([self = shared_from_this()] { self->Close(); });
 }
 

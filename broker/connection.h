@@ -77,9 +77,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool TimeOutBlock();
   // Appends output that the client did not ask for, and has it sent when the turn ends.
   void Deliver(const Frame& frame);
-  // Closes the connection of a client that is too far behind; not at once, because the caller goes
-  // through a list of clients that Close would change.
-  void DropSlowReader();
+  // Closes the connection of a client that missed something because its thread is too far behind.
+  void DropAfterLoss();
   void FlushDelivered();
   // Closes at once; replies not sent yet are lost.
   void Close();
@@ -117,6 +116,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void OnWritten(const boost::system::error_code& error, size_t bytes);
   void Written(size_t bytes, int64_t now_ms);
   bool OverOutputLimit();
+  void CloseLater();
   void EndBlock();
   enum class Cancel : uint8_t { kDone, kServed, kBusy };
   Cancel TryCancelBlock(std::string_view reply);

@@ -89,7 +89,7 @@ void Monitors::Feed(const CommandContext& context) {
             const auto connection = monitor->connection.lock();
             if (connection == nullptr) return;
             if (frame == nullptr) {
-              connection->DropSlowReader();
+              connection->DropAfterLoss();
             } else if (connection->client().reply_mode == ReplyMode::kOn) {
               connection->Deliver(frame);
             }

@@ -80,7 +80,7 @@ void LocalSubscriptions::Deliver(SubscriptionKind kind, std::string_view name,
 void LocalSubscriptions::DropSubscribers(SubscriptionKind kind, std::string_view name) {
   const auto found = map(kind).find(name);
   if (found == map(kind).end()) return;
-  for (Connection* connection : found->second) connection->DropSlowReader();
+  for (Connection* connection : found->second) connection->DropAfterLoss();
 }
 
 void PubSub::Subscribe(SubscriptionKind kind, std::string_view name, Connection& connection) {

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from differential.runner import Pair
+from support.observe import info_number
 from support.resp import RespClient
 from support.server import Server, binary_under_test, is_redis, redis_binary
+from support.waiting import wait_until
 
 
 def pytest_configure() -> None:
@@ -62,14 +64,19 @@ def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture
 def connect(shared_server: Server) -> Iterator[Callable[..., RespClient]]:
-    """Opens connections to the shared server, emptied before and closed after the test."""
+    """Opens connections to the shared server, emptied before and closed after the test.
+
+    The server has noticed by then that the clients of the test before are gone.
+    """
     clients: list[RespClient] = []
 
     def open_connection(protocol: int = 2, deadline: float = 10.0) -> RespClient:
         clients.append(shared_server.connect(protocol, deadline))
         return clients[-1]
 
-    open_connection().ok("FLUSHALL")
+    control = open_connection()
+    control.ok("FLUSHALL")
+    wait_until(lambda: info_number(control, "clients", "connected_clients") == 1)
     yield open_connection
     for client in clients:
         client.close()
