@@ -185,6 +185,23 @@ def _id_of_other(asking: RespClient, client: RespClient) -> int:
     return int(line.split(" ")[0].removeprefix("id="))
 
 
+def test_client_list_counts_input_that_waits_and_none_of_an_idle_client(connect):
+    client, control = connect(), connect()
+    number = _id(client)
+    # Also after a large command, of which a buffer may be left over.
+    for length in (1, 100_000):
+        client.ok("SET", "key", b"x" * length)
+        row = client_row(control, number)
+        assert row
+        assert row["qbuf"] == "0"
+    behind = encode("SET", "key", b"y" * 10_000)
+    client.send_raw(encode("BLPOP", "queue", 0) + behind)
+    wait_until(lambda: int(client_row(control, number)["qbuf"]) >= len(behind))
+    control.ok("RPUSH", "queue", "element")
+    assert [client.read(), client.read()] == [[b"queue", b"element"], OK]
+    assert client_row(control, number)["qbuf"] == "0"
+
+
 def test_client_info_is_ones_own_row(connect):
     client = connect()
     text = client.command("CLIENT", "INFO").decode()
