@@ -15,6 +15,7 @@ from support.resp import (
     NULL_BULK,
     Error,
     Map,
+    Push,
     RespClient,
     Set,
     Simple,
@@ -255,6 +256,91 @@ def test_client_reply_skip_and_off_answer_nothing(connect):
     client.send("CLIENT", "REPLY", "ON")
     assert client.read() == OK, "the answer to ON"
     assert client.command("GET", "off") == b"1"
+
+
+@pytest.mark.parametrize("mode", ["OFF", "SKIP"])
+@pytest.mark.parametrize("protocol", [2, 3])
+@pytest.mark.parametrize("end", ["served", "timed out", "unblocked", "unblocked with an error"])
+def test_a_blocking_command_that_nobody_wants_to_hear_of_ends_unheard(connect, mode, protocol, end):
+    client, control = connect(protocol), connect()
+    number = _id(client)
+    client.send("CLIENT", "REPLY", mode)
+    client.send("BLPOP", "queue", 0.5 if end == "timed out" else 0)
+    wait_until_blocked(control, 1)
+    match end:
+        case "served":
+            assert control.command("RPUSH", "queue", "element") == 1
+        case "unblocked":
+            assert control.command("CLIENT", "UNBLOCK", number) == 1
+        case "unblocked with an error":
+            assert control.command("CLIENT", "UNBLOCK", number, "ERROR") == 1
+    wait_until_blocked(control, 0)
+    assert control.command("LLEN", "queue") == 0
+    assert client.command("CLIENT", "REPLY", "ON") == OK, "the first that it hears"
+    assert client.command("ECHO", "next") == b"next"
+
+
+def _kinds_of(pushes: list) -> list:
+    return [(push[0].decode(), push[1].decode()) for push in pushes]
+
+
+@pytest.mark.parametrize("protocol", [2, 3])
+def test_confirmations_and_messages_come_although_replies_are_off(connect, protocol):
+    client, control = connect(protocol), connect()
+    client.send("CLIENT", "REPLY", "OFF")
+    client.send("SUBSCRIBE", "channel", "other")
+    client.send("PSUBSCRIBE", "chan*")
+    client.send("SSUBSCRIBE", "shard")
+    heard = [client.read() for _ in range(4)]
+    control.ok("PUBLISH", "channel", "message")
+    control.ok("SPUBLISH", "shard", "message")
+    heard += [client.read() for _ in range(3)]
+    for command in ("UNSUBSCRIBE", "PUNSUBSCRIBE", "SUNSUBSCRIBE"):
+        client.send("PING")
+        client.send("CLIENT", "NOSUCH")
+        client.send(command)
+    heard += [client.read() for _ in range(4)]
+    assert all(type(each) is (Push if protocol == 3 else list) for each in heard)
+    kinds = _kinds_of(heard)
+    assert kinds[:7] == [
+        ("subscribe", "channel"),
+        ("subscribe", "other"),
+        ("psubscribe", "chan*"),
+        ("ssubscribe", "shard"),
+        ("message", "channel"),
+        ("pmessage", "chan*"),
+        ("smessage", "shard"),
+    ]
+    # All channels at once are left in no order.
+    assert sorted(kinds[7:9]) == [("unsubscribe", "channel"), ("unsubscribe", "other")]
+    assert kinds[9:] == [("punsubscribe", "chan*"), ("sunsubscribe", "shard")]
+    assert client.command("CLIENT", "REPLY", "ON") == OK
+
+
+@pytest.mark.parametrize("protocol", [2, 3])
+def test_skip_hides_no_confirmation_and_no_reply_after_it(connect, protocol):
+    client, control = connect(protocol), connect()
+    client.send("CLIENT", "REPLY", "SKIP")
+    client.send("SUBSCRIBE", "one", "two")
+    assert _kinds_of([client.read(), client.read()]) == [("subscribe", "one"), ("subscribe", "two")]
+    assert control.command("PUBLISH", "two", "message") == 1
+    assert _kinds_of([client.read()]) == [("message", "two")]
+    assert client.command("PING") == (PONG if protocol == 3 else [b"pong", b""])
+
+
+def test_a_resp3_subscriber_hears_messages_between_replies_that_it_does_not_want(connect):
+    client, control = connect(protocol=3), connect()
+    client.send("SUBSCRIBE", "channel")
+    client.read_push()
+    client.send("CLIENT", "REPLY", "OFF")
+    client.send("SET", "key", "value")
+    wait_until(lambda: control.command("EXISTS", "key") == 1)
+    assert control.command("PUBLISH", "channel", "message") == 1
+    assert client.read() == Push([b"message", b"channel", b"message"])
+    client.send("PUBLISH", "channel", "to myself")
+    assert client.read() == Push([b"message", b"channel", b"to myself"])
+    client.send("CLIENT", "REPLY", "ON")
+    assert client.read() == OK
 
 
 def test_client_pause_holds_commands_until_it_ends(server_factory):
