@@ -16,7 +16,7 @@ from pathlib import Path
 import channels_redis.core
 import pytest
 
-from support.observe import clients_on_two_threads, wait_until_blocked
+from support.observe import client_row, clients_on_two_threads, wait_until_blocked
 from support.resp import Error, RespClient, Simple
 from support.waiting import wait_until
 
@@ -183,3 +183,27 @@ def test_recovery_finds_a_backup_that_was_sent_before_it_to_a_busy_thread(server
     assert next_consumer.command("ZRANGE", "queue$inflight", 0, -1) == []
     assert next_consumer.command("ZRANGE", "queue", 0, -1) == [b"message"]
     assert sleeper.read() == Simple("OK")
+
+
+def test_a_message_whose_backup_a_pause_held_is_back_in_its_queue_when_its_consumer_goes(
+    server_factory,
+):
+    """The ZADD was sent and never ran; the lease must last until it has."""
+    server = server_factory()
+    consumer, control = server.connect(), server.connect()
+    number = consumer.ok("CLIENT", "ID")  # now, since a lease ends with the next command
+    control.ok("ZADD", "queue", 5, "message", 6, "later")
+    consumer.command("EVAL", SCRIPTS["cleanup_script"], 0, "queue", "queue$inflight")
+    assert consumer.command("BZPOPMIN", "queue", 1) == [b"queue", b"message", b"5"]
+    assert control.command("CLIENT", "PAUSE", 60_000, "WRITE") == Simple("OK")
+    consumer.send("ZADD", "queue$inflight", 5, "message")
+    wait_until_blocked(control, 1)
+    consumer.close()
+    wait_until(lambda: client_row(control, number) is None, what="the consumer is gone")
+    assert control.command("CLIENT", "UNPAUSE") == Simple("OK")
+    wait_until(
+        lambda: control.command("ZRANGE", "queue", 0, -1) == [b"message", b"later"],
+        what="the message is back at the head of its queue",
+    )
+    assert control.command("ZSCORE", "queue", "message") == b"5"
+    assert control.command("ZCARD", "queue$inflight") == 0
