@@ -7,8 +7,8 @@ import threading
 
 import pytest
 
-from support.observe import info, wait_until_blocked
-from support.resp import NULL, NULL_ARRAY, NULL_BULK, Error, Simple
+from support.observe import clients_on_two_threads, info, wait_until_blocked
+from support.resp import NULL, NULL_ARRAY, NULL_BULK, Error, RespClient, Simple, encode
 from support.waiting import wait_until
 
 OK = Simple("OK")
@@ -232,6 +232,31 @@ def test_script_kill_ends_a_script_that_has_written_nothing(busy_server, script)
         )
         assert client.command("GET", "x") == NULL_BULK
         assert runner.command("EVAL", "return 1", 0) == 1
+
+
+@pytest.mark.chorale_only
+@pytest.mark.sanitizer
+@pytest.mark.parametrize("runs_on", [0, 1])
+def test_a_script_that_ran_once_its_client_was_served_leaves_the_server_reachable(
+    server_factory, runs_on
+):
+    """It stands in the pipeline behind a BLPOP, so that a push on another thread starts it."""
+    server = server_factory(lua_time_limit=100, threads=2)
+    by_thread = clients_on_two_threads(server)
+    runner, pusher, control = by_thread[runs_on][0], *by_thread[1 - runs_on][:2]
+    runner.send_raw(encode("BLPOP", "queue", 0) + encode("EVAL", LOOPS[0], 0))
+    wait_until_blocked(control, 1)
+    assert pusher.command("RPUSH", "queue", "element") == 1
+    wait_until(lambda: is_busy(control))
+    newcomers = [RespClient(server.address) for _ in range(6)]
+    for client in newcomers:
+        assert client.command("GET", "x") == BUSY
+    assert newcomers[-1].command("SCRIPT", "KILL") == OK
+    assert runner.read() == [b"queue", b"element"]
+    assert runner.read() == Error("ERR Script killed by user with SCRIPT KILL..." + where(LOOPS[0]))
+    for client in newcomers:
+        assert client.command("GET", "x") == NULL_BULK
+        client.close()
 
 
 @pytest.mark.chorale_only
