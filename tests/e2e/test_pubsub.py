@@ -174,6 +174,55 @@ def test_a_resp3_client_hears_its_own_messages(connect):
     assert client.read_push() == Push([b"message", b"news", b"to myself"])
 
 
+@pytest.mark.parametrize(
+    ("enter", "publish", "kind"),
+    [("SUBSCRIBE", "PUBLISH", b"message"), ("SSUBSCRIBE", "SPUBLISH", b"smessage")],
+)
+def test_a_resp3_client_hears_its_own_message_next_to_the_reply_of_publish(
+    shared_server, connect, enter, publish, kind
+):
+    client = connect(protocol=3)
+    client.send(enter, "news")
+    client.read_push()
+    message = Push([kind, b"news", b"to myself"])
+    client.send(publish, "news", "to myself")
+    heard = [client.read(), client.read()]
+    # Redis 7.0 sends the push first, 7.2 and later (pull request 12326) the reply.
+    assert heard == ([message, 1] if shared_server.is_redis else [1, message])
+    assert client.command("PING") == Simple("PONG")
+
+
+PUBLISH_BOTH = """
+redis.call('PUBLISH', 'news', 'one')
+redis.call('PUBLISH', 'news', 'two')
+return 'done'
+"""
+
+
+@pytest.mark.chorale_only  # Redis 7.0 breaks EXEC's array with pushes inside; 7.2 and later do not
+@pytest.mark.parametrize(
+    ("queued", "replies"),
+    [
+        ([("PUBLISH", "news", "one"), ("PUBLISH", "news", "two")], [1, 1]),
+        ([("EVAL", PUBLISH_BOTH, 0)], [b"done"]),
+        (
+            [("ECHO", "before"), ("EVAL", PUBLISH_BOTH, 0), ("ECHO", "after")],
+            [b"before", b"done", b"after"],
+        ),
+    ],
+)
+def test_ones_own_messages_never_come_inside_the_reply_of_exec(connect, queued, replies):
+    client = connect(protocol=3)
+    client.send("SUBSCRIBE", "news")
+    client.read_push()
+    client.pipeline([("MULTI",), *queued])
+    client.send("EXEC")
+    assert client.read() == replies
+    assert client.read() == Push([b"message", b"news", b"one"])
+    assert client.read() == Push([b"message", b"news", b"two"])
+    assert client.command("PING") == Simple("PONG")
+
+
 def test_messages_cross_databases(connect):
     publisher, client = connect(), connect()
     client.pipeline([("SELECT", 3)])
