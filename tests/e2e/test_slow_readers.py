@@ -5,17 +5,19 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from support.observe import clients_on_two_threads
-from support.resp import RespClient, Simple
+from support.resp import NULL_BULK, RespClient, Simple, encode
 from support.server import Server
 from support.waiting import wait_until
 
 pytestmark = pytest.mark.chorale_only
 
 CHUNK = b"x" * (64 << 10)
+MEMORY_LIMIT = 200_000_000
 
 
 def info(client: RespClient, field: str, section: str = "stats") -> int:
@@ -121,3 +123,40 @@ def test_a_client_waits_for_a_monitor_whose_thread_is_congested(
     while echoed < count:
         echoed += b'"ECHO"' in monitor.read()
     sender.join(30)
+
+
+def bytes_until_end(client: RespClient, wanted: int) -> int:
+    """How many arrive until it were `wanted` or the server closes."""
+    received = 0
+    client.socket.settimeout(client.timeout)
+    try:
+        while received < wanted:
+            data = client.socket.recv(1 << 20)
+            if not data:
+                break
+            received += len(data)
+    except ConnectionError:
+        pass
+    return received
+
+
+def test_what_a_script_publishes_takes_no_more_memory_than_the_output_limit_lets_wait(
+    server_factory: Callable[..., Server],
+) -> None:
+    """400 MB in one command, which the only thread runs while it could send nothing."""
+    server = server_factory(threads=1)
+    before = server.peak_memory()
+    with server.connect() as publisher, server.connect(deadline=60) as subscriber:
+        subscriber.ok("SUBSCRIBE", "c")
+        script = (
+            "local m = string.rep('x', 2048) for i = 1, 200000 do redis.call('publish', 'c', m) end"
+        )
+        frame = encode("message", "c", b"x" * 2048)
+        everything = 200_000 * len(frame)
+        with ThreadPoolExecutor(1) as pool:
+            received = pool.submit(bytes_until_end, subscriber, everything)
+            assert publisher.command("EVAL", script, 0, timeout=60) is NULL_BULK
+            if received.result() < everything:
+                assert disconnections(publisher) >= 1
+        assert publisher.command("PING") == Simple("PONG")
+    assert server.peak_memory() - before < MEMORY_LIMIT, f"{server.peak_memory() >> 20} MB"
