@@ -123,9 +123,10 @@ absl::Status Config::Set(const std::vector<std::pair<std::string_view, std::stri
   std::vector<std::string> before;
   for (size_t i = 0; i < chosen.size(); ++i) {
     before.push_back(chosen[i]->get());
-    const std::string error = chosen[i]->set(pairs[i].second);
+    std::string error = chosen[i]->set(pairs[i].second);
+    if (error.empty() && chosen[i]->apply) error = chosen[i]->apply();
     if (error.empty()) continue;
-    for (size_t j = 0; j < i; ++j) chosen[j]->set(before[j]);
+    for (size_t j = 0; j <= i; ++j) chosen[j]->set(before[j]);
     return absl::InvalidArgumentError(absl::StrCat(
         "CONFIG SET failed (possibly related to argument '", Absl(pairs[i].first), "') - ", error));
   }

@@ -112,6 +112,8 @@ class Config {
     // Returns an explanation when the value is bad, else an empty string.
     std::function<std::string(std::string_view)> set;
     std::string default_value;
+    // What CONFIG SET does once the value is there; explains, when it cannot, like `set`.
+    std::function<std::string()> apply = {};
   };
 
   void Add(std::string name, bool only_at_start, std::function<std::string()> get,

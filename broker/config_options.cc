@@ -17,6 +17,7 @@
 #include "absl/strings/str_join.h"
 #include "broker/config.h"
 #include "broker/config_values.h"
+#include "broker/descriptor_limit.h"
 #include "protocol/numbers.h"
 #include "storage/encoding_limits.h"
 
@@ -199,7 +200,14 @@ void Config::AddNetworkOptions() {
 
 void Config::AddClientOptions() {
   AddInteger("timeout", timeout_seconds, 0, kMaxInt);
-  AddInteger("maxclients", maxclients, 1, 1 << 20);
+  AddInteger("maxclients", maxclients, 1, std::numeric_limits<uint32_t>::max());
+  options_.back().apply = [this]() -> std::string {
+    const int64_t possible = RaiseDescriptorLimit(maxclients);
+    if (possible >= maxclients) return {};
+    return absl::StrCat(
+        "The operating system is not able to handle the specified number of clients, try with ",
+        possible);
+  };
   AddMemory("proto-max-bulk-len", proto_max_bulk_len, 1 << 20, kMax);
   AddInteger("max-arguments", max_arguments, 16, 1 << 30);
   AddMemory("client-query-buffer-limit", client_query_buffer_limit, 1 << 20, kMax);

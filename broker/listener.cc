@@ -6,13 +6,17 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/asio/basic_socket_acceptor.hpp>
 #include <boost/asio/ip/v6_only.hpp>
 #include <chrono>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "broker/endpoint.h"
 
 namespace chorale {
 namespace {
@@ -26,6 +30,29 @@ constexpr std::chrono::milliseconds kRetryAccept{100};
 
 absl::Status Failure(const std::string& what, const error_code& error) {
   return absl::UnavailableError(absl::StrCat("cannot listen on ", what, ": ", error.message()));
+}
+
+// The address that a word of `bind` means. A name means its first IPv4 address if it has one.
+asio::ip::tcp::endpoint Resolve(asio::io_context& io, const std::string& host, int port,
+                                error_code& error) {
+  const std::string numeric = host == "*" ? "0.0.0.0" : host == "::*" ? "::" : host;
+  const auto address = asio::ip::make_address(numeric, error);
+  if (!error) return {address, static_cast<uint16_t>(port)};
+  asio::ip::tcp::resolver resolver(io);
+  const auto found =
+      resolver.resolve(host, absl::StrCat(port), asio::ip::resolver_base::numeric_service, error);
+  if (error) return {};
+  const auto v4 = std::find_if(found.begin(), found.end(), [](const auto& entry) {
+    return entry.endpoint().address().is_v4();
+  });
+  return v4 != found.end() ? v4->endpoint() : found.begin()->endpoint();
+}
+
+// True when this machine does not have the address; an address in use is another matter.
+bool IsAbsent(const error_code& error) {
+  return error == std::errc::address_not_available ||
+         error == std::errc::address_family_not_supported ||
+         error == std::errc::protocol_not_supported || error == std::errc::no_protocol_option;
 }
 
 // True when a broker answers on the socket file; a file left by one that died is removed.
@@ -55,13 +82,9 @@ absl::Status Listener::Open(const Config& config) {
   const int backlog = static_cast<int>(config.tcp_backlog.load());
   port_ = static_cast<int>(config.port.load());
   const std::vector<std::string> hosts = absl::StrSplit(config.bind.get(), ' ', absl::SkipEmpty());
-  for (std::string host : hosts) {
-    if (config.port == 0) break;
-    const bool optional = host.starts_with('-');
-    if (optional) host.erase(0, 1);
-    if (host == "*") host = "0.0.0.0";
-    const absl::Status status = OpenTcp(host, port_, backlog);
-    if (!status.ok() && !optional) return status;
+  for (const std::string& host : hosts) {
+    if (port_ == 0) break;
+    if (const absl::Status status = OpenTcp(host, backlog); !status.ok()) return status;
   }
   const std::string path = config.unixsocket.get();
   if (!path.empty()) {
@@ -73,22 +96,23 @@ absl::Status Listener::Open(const Config& config) {
   return absl::OkStatus();
 }
 
-absl::Status Listener::OpenTcp(const std::string& host, int port, int backlog) {
-  const std::string name = absl::StrCat(host, ":", port);
+absl::Status Listener::OpenTcp(std::string host, int backlog) {
+  const bool optional = host.starts_with('-');
+  if (optional) host.erase(0, 1);
   error_code error;
-  const auto address = asio::ip::make_address(host, error);
-  if (error) return Failure(name, error);
-  const asio::ip::tcp::endpoint endpoint(address, static_cast<uint16_t>(port));
+  const asio::ip::tcp::endpoint endpoint = Resolve(io_, host, port_, error);
+  if (error) return Failure(absl::StrCat(host, ":", port_), error);
   auto socket = std::make_unique<Socket>(io_, endpoint.protocol().family());
   auto& acceptor = socket->acceptor;
   acceptor.open(Protocol(endpoint.protocol()), error);
-  if (error) return Failure(name, error);
-  acceptor.set_option(asio::socket_base::reuse_address(true), error);
-  if (address.is_v6()) acceptor.set_option(asio::ip::v6_only(true), error);
-  acceptor.bind(Protocol::endpoint(endpoint), error);
+  if (!error) acceptor.set_option(asio::socket_base::reuse_address(true), error);
+  if (!error && endpoint.address().is_v6()) acceptor.set_option(asio::ip::v6_only(true), error);
+  if (!error) acceptor.bind(Protocol::endpoint(endpoint), error);
   if (!error) acceptor.listen(backlog, error);
-  if (error) return Failure(name, error);
-  addresses_.push_back(address.is_v6() ? absl::StrCat("[", host, "]:", port) : name);
+  if (optional && IsAbsent(error)) return absl::OkStatus();
+  if (error) return Failure(Describe(endpoint), error);
+  tcp_endpoints_.push_back(endpoint);
+  addresses_.push_back(Describe(endpoint));
   sockets_.push_back(std::move(socket));
   return absl::OkStatus();
 }
@@ -115,6 +139,20 @@ absl::Status Listener::OpenUnix(const std::string& path, int mode, int backlog) 
   addresses_.push_back(path);
   sockets_.push_back(std::move(socket));
   return absl::OkStatus();
+}
+
+std::string Listener::url(std::string_view userinfo) const {
+  const absl::string_view user(userinfo.data(), userinfo.size());
+  if (tcp_endpoints_.empty()) {
+    return absl::StrCat("unix://", user, std::filesystem::absolute(unix_path_).string());
+  }
+  asio::ip::tcp::endpoint endpoint = tcp_endpoints_.front();
+  if (endpoint.address().is_unspecified()) {
+    endpoint.address(endpoint.address().is_v4()
+                         ? asio::ip::address(asio::ip::address_v4::loopback())
+                         : asio::ip::address(asio::ip::address_v6::loopback()));
+  }
+  return absl::StrCat("redis://", user, Describe(endpoint));
 }
 
 void Listener::StartAccepting() {

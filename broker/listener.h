@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -26,7 +27,8 @@ class Listener {
   Listener(boost::asio::io_context& io, OnAccept on_accept);
   ~Listener();
 
-  // Binds every address of the configuration. An address that begins with '-' may fail.
+  // Binds every address of the configuration. One that begins with '-' is passed over when this
+  // machine does not have it.
   [[nodiscard]] absl::Status Open(const Config& config);
   void StartAccepting();
   // Stops accepting and removes the Unix socket's file. On the I/O thread.
@@ -35,11 +37,14 @@ class Listener {
   // "127.0.0.1:6379" and so on, for the banner.
   const std::vector<std::string>& addresses() const { return addresses_; }
   int port() const { return port_; }
+  // "redis://127.0.0.1:6379" or "unix:///path": the first address, as clients on this machine
+  // reach it, and with the password, `userinfo` before it.
+  std::string url(std::string_view userinfo) const;
 
  private:
   struct Socket;
 
-  absl::Status OpenTcp(const std::string& host, int port, int backlog);
+  absl::Status OpenTcp(std::string host, int backlog);
   absl::Status OpenUnix(const std::string& path, int mode, int backlog);
   void Accept(Socket& socket);
 
@@ -47,6 +52,7 @@ class Listener {
   OnAccept on_accept_;
   std::vector<std::unique_ptr<Socket>> sockets_;
   std::vector<std::string> addresses_;
+  std::vector<boost::asio::ip::tcp::endpoint> tcp_endpoints_;
   std::string unix_path_;
   int port_ = 0;
 };

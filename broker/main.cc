@@ -4,13 +4,12 @@
 #include <pthread.h>
 #include <signal.h>
 #include <spdlog/spdlog.h>
-#include <sys/resource.h>
 
-#include <algorithm>
 #include <cstdio>
 #include <thread>
 
 #include "broker/config.h"
+#include "broker/descriptor_limit.h"
 #include "broker/log.h"
 #include "broker/server.h"
 
@@ -29,32 +28,21 @@ int Fail(const std::string& why) {
   return 1;
 }
 
-// Room for maxclients sockets and what the process needs itself.
-void RaiseDescriptorLimit(Config& config) {
-  constexpr rlim_t kOwn = 64;
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  const auto wanted = static_cast<rlim_t>(config.maxclients.load()) + kOwn;
-  if (limit.rlim_cur >= wanted) return;
-  limit.rlim_cur = std::min(wanted, limit.rlim_max);
-  ::setrlimit(RLIMIT_NOFILE, &limit);
-  if (limit.rlim_cur >= wanted) return;
-  config.maxclients = static_cast<int64_t>(std::max<rlim_t>(limit.rlim_cur, kOwn + 1) - kOwn);
-  spdlog::warn("maxclients lowered to {}: the limit on open files is {}", config.maxclients.load(),
-               limit.rlim_cur);
+void FitClientsToDescriptors(Config& config) {
+  const int64_t possible = chorale::RaiseDescriptorLimit(config.maxclients);
+  if (possible >= config.maxclients) return;
+  config.maxclients = possible;
+  spdlog::warn("maxclients lowered to {}: the limit on open files allows no more", possible);
 }
 
 void PrintBanner(Server& server) {
   fmt::print("Chorale {} listens on {}\n", CHORALE_VERSION, fmt::join(server.addresses(), ", "));
   fmt::print("  threads: {}   data: in memory only, gone when the broker stops\n",
              server.threads().size());
-  if (server.port() != 0) {
-    fmt::print(
-        "  Django: CHANNEL_LAYERS = {{\"default\": {{\"BACKEND\": "
-        "\"channels_redis.core.RedisChannelLayer\", \"CONFIG\": {{\"hosts\": "
-        "[\"redis://127.0.0.1:{}\"]}}}}}}\n",
-        server.port());
-  }
+  fmt::print(
+      "  Django: CHANNEL_LAYERS = {{\"default\": {{\"BACKEND\": "
+      "\"channels_redis.core.RedisChannelLayer\", \"CONFIG\": {{\"hosts\": [\"{}\"]}}}}}}\n",
+      server.url());
   std::fflush(stdout);
 }
 
@@ -93,7 +81,7 @@ int main(int argc, char** argv) {
     }
     chorale::OpenLog(config.logfile.get());
     chorale::SetLogLevel(config.loglevel);
-    RaiseDescriptorLimit(config);
+    FitClientsToDescriptors(config);
     Server server(config);
     if (const auto status = server.Start(); !status.ok()) {
       return Fail(std::string(status.message()));

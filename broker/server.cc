@@ -10,16 +10,15 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
-#include <cstring>
 #include <random>
 #include <thread>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "absl/synchronization/blocking_counter.h"
 #include "broker/clock.h"
 #include "broker/command_table.h"
 #include "broker/connection.h"
+#include "broker/endpoint.h"
 #include "broker/io_thread.h"
 #include "broker/listener.h"
 #include "broker/memory.h"
@@ -49,14 +48,6 @@ void Refuse(int descriptor, std::string_view reply) {
   ::close(descriptor);
 }
 
-bool IsLoopback(const asio::generic::stream_protocol::endpoint& endpoint) {
-  if (endpoint.protocol().family() == AF_UNIX) return true;
-  asio::ip::tcp::endpoint tcp;
-  tcp.resize(std::min(endpoint.size(), tcp.capacity()));
-  std::memcpy(tcp.data(), endpoint.data(), tcp.size());
-  return tcp.address().is_loopback();
-}
-
 // After `seconds` of silence the kernel asks the peer three times whether it is still there.
 void KeepAlive(int descriptor, int seconds) {
   if (seconds == 0) return;
@@ -68,15 +59,6 @@ void KeepAlive(int descriptor, int seconds) {
   set(IPPROTO_TCP, TCP_KEEPIDLE, seconds);
   set(IPPROTO_TCP, TCP_KEEPINTVL, std::max(1, seconds / kProbes));
   set(IPPROTO_TCP, TCP_KEEPCNT, kProbes);
-}
-
-std::string Describe(const asio::generic::stream_protocol::endpoint& endpoint) {
-  asio::ip::tcp::endpoint tcp;
-  tcp.resize(std::min(endpoint.size(), tcp.capacity()));
-  std::memcpy(tcp.data(), endpoint.data(), tcp.size());
-  const auto address = tcp.address();
-  return address.is_v6() ? absl::StrCat("[", address.to_string(), "]:", tcp.port())
-                         : absl::StrCat(address.to_string(), ":", tcp.port());
 }
 
 constexpr std::string_view kProtectedMode =
@@ -105,6 +87,7 @@ Server::~Server() = default;
 
 const std::vector<std::string>& Server::addresses() const { return listener_->addresses(); }
 int Server::port() const { return listener_->port(); }
+std::string Server::url() const { return listener_->url(config_.has_password ? ":PASSWORD@" : ""); }
 
 absl::Status Server::Start() {
   const absl::Status status = listener_->Open(config_);

@@ -86,6 +86,8 @@ class Server {
   // What the broker listens on, for the banner and INFO.
   const std::vector<std::string>& addresses() const;
   int port() const;
+  // What clients on this machine connect to, for the banner. It says where the password goes.
+  std::string url() const;
 
  private:
   // Hands a new socket to the thread that has the fewest connections. From the listener's thread.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import resource
 import time
 
 import pytest
@@ -641,6 +642,22 @@ def test_an_idle_client_is_closed_after_the_timeout(server_factory):
         with server.connect() as pusher:
             pusher.ok("RPUSH", "queue", "x")
         assert waiting.read() == [b"queue", b"x"]
+
+
+@pytest.mark.chorale_only
+def test_more_clients_than_descriptors_are_refused(server_factory):
+    server = server_factory()
+    resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (12000, 12000))
+    with server.connect() as client:
+        client.ok("CONFIG", "SET", "maxclients", 11000)
+        refused = client.command("CONFIG", "SET", "maxclients", 4294967295)
+        words = "The operating system is not able to handle the specified number of clients, try "
+        assert words in refused.text
+        assert client.ok("CONFIG", "GET", "maxclients") == [b"maxclients", b"11000"]
+        # As many as the answer names are possible.
+        possible = int(refused.text.rsplit(" ", 1)[1])
+        client.ok("CONFIG", "SET", "maxclients", possible)
+        assert possible > 11000
 
 
 def test_past_maxclients_a_connection_is_refused_with_an_error(server_factory):

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -64,6 +65,88 @@ def test_a_bad_value_is_named_in_one_line(tmp_path, option, value):
 def test_an_address_of_another_machine_is_named_in_one_line(tmp_path):
     arguments = ["--port", str(free_port()), "--bind", "192.0.2.1"]
     assert "192.0.2.1" in refuses_to_start(tmp_path, *arguments)
+
+
+def ipv6_socket(port):
+    """Listens on the IPv6 loopback address."""
+    taken = socket.socket(socket.AF_INET6)
+    taken.bind(("::1", port))
+    taken.listen()
+    return taken
+
+
+@pytest.mark.chorale_only
+@pytest.mark.parametrize("bind", ["-::1", "127.0.0.1 -::1", None])
+def test_an_address_that_may_be_missing_must_not_be_in_use(tmp_path, bind):
+    port = free_port()
+    options = ["--port", str(port)] + (["--bind", bind] if bind else [])
+    with ipv6_socket(port):
+        line = refuses_to_start(tmp_path, *options)
+    assert f"[::1]:{port}" in line
+    assert "in use" in line.lower()
+
+
+@pytest.mark.chorale_only
+def test_an_address_that_may_be_missing_is_passed_over(server_factory):
+    server = server_factory(bind="127.0.0.1 -192.0.2.1 -2001:db8::1")
+    assert f"listens on 127.0.0.1:{server.port}\n" in server.output
+
+
+def test_the_wildcards_of_both_families_are_listened_on(server_factory):
+    server = server_factory(bind="* -::*")
+    for host, shown in (("127.0.0.1", b"127.0.0.1:"), ("::1", b"[::1]:")):
+        with RespClient((host, server.port)) as client:
+            assert b" addr=" + shown in client.ok("CLIENT", "INFO")
+            assert b" laddr=" + shown + b"%d " % server.port in client.ok("CLIENT", "INFO")
+
+
+def test_a_name_is_listened_on(server_factory):
+    server = server_factory(bind="localhost")
+    with server.connect() as client:
+        client.ok("PING")
+
+
+@pytest.mark.chorale_only
+def test_a_name_that_does_not_exist_is_named_in_one_line(tmp_path):
+    arguments = ["--port", str(free_port()), "--bind", "no-such-name.invalid"]
+    line = refuses_to_start(tmp_path, *arguments)
+    assert "no-such-name.invalid" in line
+    assert "not found" in line.lower()
+
+
+def banner(server):
+    """What the server printed at its start, which is whole once it serves."""
+    wait_until(lambda: "CHANNEL_LAYERS" in server.output)
+    return server.output
+
+
+@pytest.mark.chorale_only
+@pytest.mark.parametrize(
+    ("bind", "host"),
+    [("127.0.0.1", "127.0.0.1"), ("127.0.0.2 127.0.0.1", "127.0.0.2"), ("*", "127.0.0.1")],
+)
+def test_the_banner_names_an_address_that_is_listened_on(server_factory, bind, host):
+    server = server_factory(bind=bind)
+    assert f'"hosts": ["redis://{host}:{server.port}"]' in banner(server)
+
+
+@pytest.mark.chorale_only
+def test_the_banner_says_where_the_password_goes_and_does_not_tell_it(server_factory):
+    server = server_factory(requirepass="sesame")
+    assert f'["redis://:PASSWORD@127.0.0.1:{server.port}"]' in banner(server)
+    assert "sesame" not in server.output
+
+
+@pytest.mark.chorale_only
+def test_the_banner_names_the_unix_socket_where_there_is_nothing_else(tmp_path):
+    path = tmp_path / "server.sock"
+    options = {"port": 0, "unixsocket": "server.sock"}
+    line = command_line(binary_under_test(), options)
+    with subprocess.Popen(line, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
+        printed = [process.stdout.readline() for _ in range(3)]
+        process.terminate()
+        assert process.wait(scaled(10)) == 0
+    assert f'["unix://{path}"]' in printed[2]
 
 
 @pytest.mark.chorale_only
