@@ -1,7 +1,10 @@
 #include "broker/config.h"
 
+#include <glob.h>
+
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <optional>
 #include <utility>
@@ -27,10 +30,15 @@ const Config::Option* Config::Find(std::string_view name) const {
   return nullptr;
 }
 
-absl::Status Config::SetAtStart(std::string_view name, std::string_view value) {
-  const Option* option = Find(name);
+absl::Status Config::SetAtStart(std::string_view name, std::string_view value, int depth) {
+  const std::string lower = absl::AsciiStrToLower(Absl(name));
+  if (lower == "include") return Include(std::string(value), depth + 1);
+  const Option* option = Find(lower);
   if (option == nullptr) {
-    return absl::InvalidArgumentError(absl::StrCat("unknown option '", Absl(name), "'"));
+    const std::string_view why = WhyUnsupported(lower);
+    return absl::InvalidArgumentError(
+        why.empty() ? absl::StrCat("unknown option '", Absl(name), "'")
+                    : absl::StrCat("option '", lower, "' is not supported: ", Absl(why)));
   }
   const std::string error = option->set(value);
   if (error.empty()) return absl::OkStatus();
@@ -63,8 +71,15 @@ absl::Status Config::ParseCommandLine(int argc, char** argv) {
 }
 
 absl::Status Config::LoadFile(const std::string& path) {
+  if (const absl::Status status = ReadFile(path, 0); !status.ok()) return status;
+  absl::MutexLock lock(&change_mutex_);
+  RememberFileValues();
+  return absl::OkStatus();
+}
+
+absl::Status Config::ReadFile(const std::string& path, int depth) {
   std::ifstream stream(path);
-  if (!stream) {
+  if (!stream || std::filesystem::is_directory(path)) {
     return absl::NotFoundError(absl::StrCat("cannot read the configuration file '", path, "'"));
   }
   std::string line;
@@ -75,13 +90,27 @@ absl::Status Config::LoadFile(const std::string& path) {
     }
     if (words->empty()) continue;
     const std::vector<std::string> values(words->begin() + 1, words->end());
-    const absl::Status status = SetAtStart((*words)[0], absl::StrJoin(values, " "));
+    const absl::Status status = SetAtStart((*words)[0], absl::StrJoin(values, " "), depth);
     if (!status.ok()) {
       return absl::InvalidArgumentError(absl::StrCat(path, ":", number, ": ", status.message()));
     }
   }
-  absl::MutexLock lock(&change_mutex_);
-  RememberFileValues();
+  return absl::OkStatus();
+}
+
+// A pattern means every file that matches it, in the order of their names; a plain path must exist.
+absl::Status Config::Include(const std::string& pattern, int depth) {
+  constexpr int kMaxDepth = 16;
+  if (depth > kMaxDepth) return absl::InvalidArgumentError("files include each other too deeply");
+  glob_t found{};
+  const int result = ::glob(pattern.c_str(), 0, nullptr, &found);
+  const bool is_pattern = pattern.find_first_of("*?[") != std::string::npos;
+  std::vector<std::string> paths(found.gl_pathv, found.gl_pathv + found.gl_pathc);
+  ::globfree(&found);
+  if (result != 0 && !is_pattern) paths.push_back(pattern);
+  for (const std::string& path : paths) {
+    if (const absl::Status status = ReadFile(path, depth); !status.ok()) return status;
+  }
   return absl::OkStatus();
 }
 

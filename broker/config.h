@@ -2,7 +2,7 @@
 // in that syntax, from `--option value`, and by CONFIG SET; all visible through CONFIG GET.
 //
 // Values that a running broker reads often are atomics; strings are behind a lock. Adding an
-// option: a member here and its line in the table of config.cc, and a row in README.md.
+// option: a member here and its line in the table of config_options.cc, and a row in README.md.
 
 #pragma once
 
@@ -63,6 +63,7 @@ class Config {
   std::atomic<int64_t> threads{0};  // 0: as many as cores
   std::atomic<int64_t> databases{16};
   std::atomic<int64_t> enable_debug_command{0};  // 0 no, 1 yes, 2 local
+  std::atomic<int64_t> supervised{0};            // 0 no, 1 auto, 2 systemd
   ConfigString logfile;
   ConfigString dir{"."};
 
@@ -138,8 +139,13 @@ class Config {
   void AddServerOptions();
   void AddFixedOptions();
   void AddOptionsWithoutEffect();
+  // Why a directive of redis.conf is refused, or empty if nothing is known about it.
+  static std::string_view WhyUnsupported(std::string_view name);
   const Option* Find(std::string_view name) const;
-  absl::Status SetAtStart(std::string_view name, std::string_view value);
+  absl::Status SetAtStart(std::string_view name, std::string_view value, int depth = 0);
+  // `depth` counts the files that include each other.
+  absl::Status ReadFile(const std::string& path, int depth);
+  absl::Status Include(const std::string& pattern, int depth);
 
   std::vector<std::string> RewrittenLines() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(change_mutex_);
   void RememberFileValues() ABSL_EXCLUSIVE_LOCKS_REQUIRED(change_mutex_);

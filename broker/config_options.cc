@@ -1,4 +1,5 @@
-// The table of options: their names, ranges and defaults. README.md describes them.
+// The table of options: their names, ranges and defaults. README.md describes them. What a
+// redis.conf may say beyond them is in config_redis_options.cc.
 
 #include <unistd.h>
 
@@ -238,6 +239,7 @@ void Config::AddStorageOptions() {
 void Config::AddServerOptions() {
   AddInteger("threads", threads, 0, 256, true, "io-threads");
   AddEnum("enable-debug-command", enable_debug_command, {"no", "yes", "local"}, true);
+  AddEnum("supervised", supervised, {"no", "auto", "systemd"}, true);
   AddEnum("loglevel", loglevel, {"debug", "verbose", "notice", "warning"});
   AddString("logfile", logfile, true);
   AddDirectory("dir", dir);
@@ -247,103 +249,6 @@ void Config::AddServerOptions() {
   AddInteger("latency-monitor-threshold", latency_monitor_threshold_ms, 0, kMax);
   AddInteger("hz", hz, 1, 500);
   AddInteger("shutdown-timeout", shutdown_timeout_seconds, 0, kMaxInt);
-}
-
-// What a redis.conf may say about things that this broker has in one form only: a file that asks
-// for another one is refused, so that nobody relies on it.
-void Config::AddFixedOptions() {
-  constexpr std::pair<const char*, const char*> kOptions[] = {
-      {"aclfile", ""},
-      {"activedefrag", "no"},
-      {"appendonly", "no"},
-      {"cluster-enabled", "no"},
-      {"daemonize", "no"},
-      {"enable-module-command", "no"},
-      {"enable-protected-configs", "no"},
-      {"masterauth", ""},
-      {"masteruser", ""},
-      {"maxmemory-clients", "0"},
-      {"maxmemory-policy", "noeviction"},
-      {"min-replicas-to-write", "0"},
-      {"notify-keyspace-events", ""},
-      {"replica-read-only", "yes"},
-      {"replica-serve-stale-data", "yes"},
-      {"replicaof", ""},
-      {"save", ""},
-      {"slave-read-only", "yes"},
-      {"slave-serve-stale-data", "yes"},
-      {"slaveof", ""},
-      {"supervised", "no"},
-      {"syslog-enabled", "no"},
-      {"tls-port", "0"},
-  };
-  for (const auto& [name, value] : kOptions) AddFixed(name, value);
-}
-
-// What tunes the insides of Redis, or something that is off here: read, kept, shown, and of no
-// consequence, so that an existing redis.conf works.
-void Config::AddOptionsWithoutEffect() {
-  constexpr std::pair<const char*, const char*> kOptions[] = {
-      {"acllog-max-len", "128"},
-      {"active-expire-effort", "1"},
-      {"activerehashing", "yes"},
-      {"always-show-logo", "no"},
-      {"aof-load-truncated", "yes"},
-      {"aof-rewrite-incremental-fsync", "yes"},
-      {"aof-timestamp-enabled", "no"},
-      {"aof-use-rdb-preamble", "yes"},
-      {"appenddirname", "appendonlydir"},
-      {"appendfilename", "appendonly.aof"},
-      {"appendfsync", "everysec"},
-      {"auto-aof-rewrite-min-size", "67108864"},
-      {"auto-aof-rewrite-percentage", "100"},
-      {"crash-log-enabled", "yes"},
-      {"crash-memcheck-enabled", "yes"},
-      {"dbfilename", "dump.rdb"},
-      {"disable-thp", "yes"},
-      {"dynamic-hz", "yes"},
-      {"hll-sparse-max-bytes", "3000"},
-      {"io-threads-do-reads", "no"},
-      {"jemalloc-bg-thread", "yes"},
-      {"latency-tracking", "no"},
-      {"latency-tracking-info-percentiles", "50 99 99.9"},
-      {"lazyfree-lazy-eviction", "no"},
-      {"lazyfree-lazy-expire", "no"},
-      {"lazyfree-lazy-server-del", "no"},
-      {"lazyfree-lazy-user-del", "no"},
-      {"lazyfree-lazy-user-flush", "no"},
-      {"lfu-decay-time", "1"},
-      {"lfu-log-factor", "10"},
-      {"list-compress-depth", "0"},
-      {"maxmemory-eviction-tenacity", "10"},
-      {"maxmemory-samples", "5"},
-      {"no-appendfsync-on-rewrite", "no"},
-      {"oom-score-adj", "no"},
-      {"oom-score-adj-values", "0 200 800"},
-      {"pidfile", ""},
-      {"proc-title-template", "{title} {listen-addr} {server-mode}"},
-      {"rdb-del-sync-files", "no"},
-      {"rdb-save-incremental-fsync", "yes"},
-      {"rdbchecksum", "yes"},
-      {"rdbcompression", "yes"},
-      {"repl-backlog-size", "1048576"},
-      {"repl-backlog-ttl", "3600"},
-      {"repl-disable-tcp-nodelay", "no"},
-      {"repl-diskless-load", "disabled"},
-      {"repl-diskless-sync", "yes"},
-      {"repl-diskless-sync-delay", "5"},
-      {"repl-diskless-sync-max-replicas", "0"},
-      {"repl-timeout", "60"},
-      {"replica-lazy-flush", "no"},
-      {"replica-priority", "100"},
-      {"set-proc-title", "yes"},
-      {"stop-writes-on-bgsave-error", "yes"},
-      {"stream-node-max-bytes", "4096"},
-      {"stream-node-max-entries", "100"},
-      {"syslog-facility", "local0"},
-      {"syslog-ident", "redis"},
-  };
-  for (const auto& [name, value] : kOptions) AddWithoutEffect(name, value);
 }
 
 }  // namespace chorale

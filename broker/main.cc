@@ -12,6 +12,7 @@
 #include "broker/descriptor_limit.h"
 #include "broker/log.h"
 #include "broker/server.h"
+#include "broker/supervision.h"
 
 namespace {
 
@@ -87,6 +88,7 @@ int main(int argc, char** argv) {
       return Fail(std::string(status.message()));
     }
     PrintBanner(server);
+    if (config.supervised != 0) chorale::TellSupervisor("READY=1");
     std::thread signal_thread(WaitForSignals, std::ref(server), signals);
     server.Run();
     ::pthread_kill(signal_thread.native_handle(), SIGUSR1);
