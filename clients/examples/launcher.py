@@ -1,7 +1,7 @@
 """Starts one example as two server processes and stops them together.
 
-Each example's `run` calls main(). The packages go into a virtual environment inside the example's
-folder, which is built again only when requirements.txt changes.
+Each example's `start.py` calls main(). The packages go into a virtual environment inside the
+example's folder, which is built again only when requirements.txt changes.
 """
 
 import argparse

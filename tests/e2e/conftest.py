@@ -7,8 +7,9 @@ import pytest
 
 from differential.runner import Pair
 from support.observe import info_number
+from support.prerequisites import program
 from support.resp import RespClient
-from support.server import Server, binary_under_test, is_redis, redis_binary
+from support.server import Server, binary_under_test, is_redis
 from support.waiting import wait_until
 
 
@@ -85,18 +86,13 @@ def connect(shared_server: Server) -> Iterator[Callable[..., RespClient]]:
 @pytest.fixture
 def redis_server(server_factory: Callable[..., Server]) -> Server:
     """A real redis-server, to compare with."""
-    binary = redis_binary()
-    if binary is None:
-        pytest.skip("redis-server is not installed")
-    return server_factory(binary)
+    return server_factory(program("redis-server"))
 
 
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     """A real redis-server and the server under test, to be asked the same things."""
-    reference, tested = redis_binary(), binary_under_test()
-    if reference is None:
-        pytest.skip("redis-server is not installed")
+    reference, tested = program("redis-server"), binary_under_test()
     directory = tmp_path_factory.mktemp("pair")
     # redis-server looks for blocking commands past their timeout hz times a second.
     prompt = {"hz": 500}

@@ -6,12 +6,14 @@ import subprocess
 import pytest
 
 from support.cli import cli, command, run
+from support.prerequisites import program
 from support.waiting import wait_until
 
 BENCHMARKS = (
     "ping_inline,ping_mbulk,set,get,incr,lpush,rpush,lpop,rpop,sadd,hset,spop,"
     "zadd,zpopmin,lrange,mset"
 )
+Failed, Skipped = pytest.fail.Exception, pytest.skip.Exception
 FAILURES = re.compile(r"error|failed|could not|warn|-ERR|WRONGTYPE", re.IGNORECASE)
 
 
@@ -218,3 +220,11 @@ def test_benchmark_runs_a_command_of_its_own(server):
     shown = run(server, "redis-benchmark", "-n", "2000", "-q", "EVAL", "return 1", "0")
     assert not FAILURES.search(shown), shown
     assert "requests per second" in shown
+
+
+@pytest.mark.parametrize(("setting", "outcome"), [("true", Failed), ("", Skipped)])
+def test_a_program_that_is_missing_is_overlooked_outside_ci_only(monkeypatch, setting, outcome):
+    monkeypatch.setenv("CI", setting)
+    with pytest.raises((Failed, Skipped)) as ended:
+        program("no-such-redis-program")
+    assert ended.type is outcome

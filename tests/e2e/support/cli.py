@@ -1,19 +1,10 @@
 """redis-cli and redis-benchmark as subprocesses."""
 
-import shutil
 import subprocess
 
-import pytest
-
+from support.prerequisites import program
 from support.server import Server
 from support.waiting import scaled
-
-
-def program(name: str) -> str:
-    path = shutil.which(name)
-    if path is None:
-        pytest.skip(f"{name} is not installed")
-    return path
 
 
 def command(server: Server, name: str, *arguments: str) -> list[str]:

@@ -6,7 +6,6 @@ a redis-server, against which everything but the tests marked chorale_only holds
 
 import os
 import random
-import shutil
 import signal
 import socket
 import subprocess
@@ -31,10 +30,6 @@ PORTS = range(20000, 32000)
 def binary_under_test() -> str:
     default = REPOSITORY / "build/release/bin/chorale-server"
     return os.environ.get("CHORALE_SERVER", str(default))
-
-
-def redis_binary() -> str | None:
-    return shutil.which("redis-server")
 
 
 def is_redis(binary: str) -> bool:
