@@ -18,16 +18,21 @@ import sys
 import time
 
 from support.async_resp import AsyncRespClient
-from support.resp import Error
+from support.resp import Error, Simple
 
 COUNTERS = [f"hammer:counter:{number}" for number in range(3)]
 LISTS = ["hammer:list:0", "hammer:list:1"]
 ZSETS = ["hammer:zset:0", "hammer:zset:1"]
 CHANNELS = ["hammer:channel:0", "hammer:channel:1"]
 SHARD_CHANNEL = "hammer:shard-channel"
+BURST_CHANNEL = "hammer:burst"
+BURSTS = (5000, 8000)
+STALL_SECONDS = 0.2
+BURST_MESSAGE_LENGTH = 1024
 PAIR = ["hammer:pair:left", "hammer:pair:right"]
 WATCHED = "hammer:watched"
 SCRIPTED = ["hammer:scripted:declared", "hammer:scripted:undeclared"]
+SUBSCRIBERS = 2
 LAST_MESSAGE = "the last message"
 BLOCK_SECONDS = 0.2
 
@@ -48,18 +53,25 @@ class Hammer:
         self._seconds = seconds
         self._end = 0.0
         self._next_id = 0
+        # Burst messages of this process: sent, and back at its own subscriber.
+        self._burst_number = 0
+        self._bursts_heard = 0
         self.tally: collections.Counter[str] = collections.Counter()
 
     async def run(self) -> None:
-        subscribers = [await self._connect() for _ in range(3)]
+        subscribers = [await self._connect() for _ in range(SUBSCRIBERS)]
         for subscriber in subscribers:
             await self._subscribe(subscriber)
+        self._burst_subscriber = await self._connect()
+        await self._ok(self._burst_subscriber, "HELLO", 3)
+        await self._ok(self._burst_subscriber, "SUBSCRIBE", BURST_CHANNEL)
         print("ready", flush=True)
         await asyncio.to_thread(sys.stdin.readline)
         self._end = time.monotonic() + self._seconds
         reading = [asyncio.ensure_future(self._read_messages(each)) for each in subscribers]
+        self._reading_bursts = asyncio.ensure_future(self._read_bursts(self._burst_subscriber))
+        reading.append(self._reading_bursts)
         workloads = [
-            self._increments,
             self._increments,
             self._pushes,
             self._blocking_list_pops,
@@ -68,6 +80,7 @@ class Hammer:
             self._blocking_zset_pops,
             self._blocking_zset_pops,
             self._publishes,
+            self._bursts,
             self._subscription_churn,
             self._transactions,
             self._optimistic_locks,
@@ -144,6 +157,42 @@ class Hammer:
         else:
             receivers = await self._ok(client, "PUBLISH", rng.choice(CHANNELS), "x" * 100)
         self.tally["published to"] += receivers
+
+    async def _bursts(self, client, rng) -> None:
+        """More than a stalled thread takes, sent without waiting; then the replies, and a rest."""
+        count = rng.randint(*BURSTS)
+        self._burst_subscriber.send("DEBUG", "SLEEP", STALL_SECONDS)
+        for _ in range(count):
+            head = f"{self._seed}:{self._burst_number}:"
+            client.send("PUBLISH", BURST_CHANNEL, head.ljust(BURST_MESSAGE_LENGTH, "x"))
+            self._burst_number += 1
+        for _ in range(count):
+            receivers = await client.read()
+            assert isinstance(receivers, int), receivers
+            self.tally["burst to"] += receivers
+        # The subscriber of this process keeps up, so that what waits in the server stays small.
+        while self._bursts_heard < self._burst_number:
+            if self._reading_bursts.done():
+                self._reading_bursts.result()
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(rng.random())
+
+    async def _read_bursts(self, client) -> None:
+        """Every message once, and those of each publisher in its order, up to the last message."""
+        heard: collections.Counter[bytes] = collections.Counter()
+        while True:
+            value = await client.read()
+            if value == Simple("OK"):
+                continue  # it slept
+            _, _, message = value
+            if message == LAST_MESSAGE.encode():
+                break
+            assert len(message) == BURST_MESSAGE_LENGTH
+            publisher, number, _ = message.split(b":")
+            assert int(number) == heard[publisher], (publisher, number, heard[publisher])
+            heard[publisher] += 1
+            self._bursts_heard = heard[b"%d" % self._seed]
+            self.tally["burst received"] += 1
 
     async def _subscribe(self, client) -> None:
         await self._ok(client, "SUBSCRIBE", *CHANNELS)
