@@ -83,6 +83,7 @@ class Config {
   std::atomic<int64_t> lua_time_limit_ms{5000};
   std::atomic<int64_t> slowlog_log_slower_than_us{10000};
   std::atomic<int64_t> slowlog_max_len{128};
+  std::atomic<int64_t> acllog_max_len{128};
   std::atomic<int64_t> latency_monitor_threshold_ms{0};
   std::atomic<int64_t> loglevel{2};  // 0 debug, 1 verbose, 2 notice, 3 warning
   std::atomic<int64_t> hz{10};

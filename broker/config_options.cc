@@ -246,6 +246,7 @@ void Config::AddServerOptions() {
   AddInteger("lua-time-limit", lua_time_limit_ms, 0, kMax, false, "busy-reply-threshold");
   AddInteger("slowlog-log-slower-than", slowlog_log_slower_than_us, -1, kMax);
   AddInteger("slowlog-max-len", slowlog_max_len, 0, 1 << 20);
+  AddInteger("acllog-max-len", acllog_max_len, 0, 1 << 20);
   AddInteger("latency-monitor-threshold", latency_monitor_threshold_ms, 0, kMax);
   AddInteger("hz", hz, 1, 500);
   AddInteger("shutdown-timeout", shutdown_timeout_seconds, 0, kMaxInt);

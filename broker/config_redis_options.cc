@@ -46,7 +46,6 @@ void Config::AddFixedOptions() {
 void Config::AddOptionsWithoutEffect() {
   constexpr std::pair<const char*, const char*> kOptions[] = {
       {"acl-pubsub-default", "resetchannels"},
-      {"acllog-max-len", "128"},
       {"active-defrag-cycle-max", "25"},
       {"active-defrag-cycle-min", "1"},
       {"active-defrag-ignore-bytes", "104857600"},

@@ -12,6 +12,7 @@
 
 #include "absl/status/status.h"
 #include "absl/synchronization/notification.h"
+#include "broker/access_log.h"
 #include "broker/client_pause.h"
 #include "broker/client_registry.h"
 #include "broker/config.h"
@@ -50,6 +51,7 @@ class Server {
   ClientRegistry& clients() { return clients_; }
   Statistics& statistics() { return statistics_; }
   SlowLog& slowlog() { return slowlog_; }
+  AccessLog& access_log() { return access_log_; }
   LeaseRegistry& leases() { return leases_; }
   Monitors& monitors() { return monitors_; }
   ClientPause& pause() { return pause_; }
@@ -105,6 +107,7 @@ class Server {
   ClientRegistry clients_;
   Statistics statistics_;
   SlowLog slowlog_;
+  AccessLog access_log_;
   LeaseRegistry leases_;
   Monitors monitors_;
   ClientPause pause_;

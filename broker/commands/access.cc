@@ -1,9 +1,12 @@
 // ACL: there is one user, "default", who may do everything; what asks about it is answered, what
 // would change it is refused. https://redis.io/docs/latest/commands/acl/
 
+#include <algorithm>
+#include <random>
 #include <string>
 #include <vector>
 
+#include "broker/access_log.h"
 #include "broker/authentication.h"
 #include "broker/command.h"
 #include "broker/command_table.h"
@@ -51,6 +54,76 @@ void Cat(CommandContext& ctx) {
   for (const std::string& name : names) ctx.reply.Bulk(name);
 }
 
+// Bits of randomness as hexadecimal digits, for a password.
+void GenPass(CommandContext& ctx) {
+  constexpr int64_t kDefaultBits = 256, kMaxBits = 4096, kBitsPerDigit = 4;
+  if (ctx.args.size() > 3) {
+    WriteSubcommandSyntaxError(ctx);
+    return;
+  }
+  int64_t bits = kDefaultBits;
+  if (ctx.args.size() == 3) {
+    const auto wanted = ReadInteger(ctx, 2);
+    if (!wanted) return;
+    bits = *wanted;
+  }
+  if (bits <= 0 || bits > kMaxBits) {
+    ctx.reply.Error(
+        "ERR ACL GENPASS argument must be the number of bits for the output password, a positive "
+        "number up to 4096");
+    return;
+  }
+  std::random_device device;
+  std::string digits;
+  for (; bits > 0; bits -= kBitsPerDigit) digits += "0123456789abcdef"[device() % 16];
+  ctx.reply.Bulk(digits);
+}
+
+void WriteLogEntry(CommandContext& ctx, const AccessLog::Entry& entry) {
+  ctx.reply.MapHeader(10);
+  const auto text = [&](std::string_view name, std::string_view value) {
+    ctx.reply.Bulk(name);
+    ctx.reply.Bulk(value);
+  };
+  const auto number = [&](std::string_view name, int64_t value) {
+    ctx.reply.Bulk(name);
+    ctx.reply.Integer(value);
+  };
+  number("count", entry.count);
+  text("reason", "auth");
+  text("context", "toplevel");
+  text("object", entry.object);
+  text("username", entry.user);
+  ctx.reply.Bulk("age-seconds");
+  ctx.reply.Double(static_cast<double>(ctx.now_ms() - entry.updated_ms) / 1000);
+  text("client-info", entry.client);
+  number("entry-id", entry.id);
+  number("timestamp-created", entry.created_ms);
+  number("timestamp-last-updated", entry.updated_ms);
+}
+
+void Log(CommandContext& ctx) {
+  constexpr int64_t kDefaultEntries = 10;
+  if (ctx.args.size() > 3) {
+    WriteSubcommandSyntaxError(ctx);
+    return;
+  }
+  int64_t wanted = kDefaultEntries;
+  if (ctx.args.size() == 3) {
+    if (IsWord(ctx.arg(2), "RESET")) {
+      ctx.server.access_log().Clear();
+      ctx.reply.Ok();
+      return;
+    }
+    const auto count = ReadInteger(ctx, 2);
+    if (!count) return;
+    wanted = std::max<int64_t>(0, *count);
+  }
+  const auto entries = ctx.server.access_log().Latest(static_cast<size_t>(wanted));
+  ctx.reply.ArrayHeader(entries.size());
+  for (const AccessLog::Entry& entry : entries) WriteLogEntry(ctx, entry);
+}
+
 void Refuse(CommandContext& ctx) {
   ctx.reply.Error(
       "ERR ACL users are not supported: there is the default user, whose password is the option "
@@ -67,9 +140,12 @@ constexpr Command Row(std::string_view name, int arity, Handler handler, std::st
 constexpr Command kSubcommands[] = {
     Row("cat", -2, &Cat, "Lists categories, or the commands of one."),
     Row("deluser", -3, &Refuse, "Refused: there is one user.", kPlain | kAdmin),
+    Row("genpass", -2, &GenPass, "Makes a password of random digits."),
     Row("getuser", 3, &Refuse, "Refused: there is one user.", kPlain | kAdmin),
     Row("help", 2, &Help, "Shows this text.", kLoading | kStale),
     Row("list", 2, &List, "Answers the one user's rules.", kPlain | kAdmin),
+    Row("log", -2, &Log, "Answers or forgets the failed attempts to authenticate.",
+        kPlain | kAdmin),
     Row("setuser", -3, &Refuse, "Refused: there is one user.", kPlain | kAdmin | kSecretArguments),
     Row("users", 2, &Users, "Answers the one user's name.", kPlain | kAdmin),
     Row("whoami", 2, &WhoAmI, "Answers the user of this connection."),

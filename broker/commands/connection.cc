@@ -4,10 +4,12 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "broker/authentication.h"
 #include "broker/client.h"
 #include "broker/client_end.h"
+#include "broker/client_line.h"
 #include "broker/command.h"
 #include "broker/commands/arguments.h"
 #include "broker/commands/client_names.h"
@@ -42,6 +44,16 @@ void Quit(CommandContext& ctx) {
   ctx.client.connection.CloseAfterReply();
 }
 
+// Refuses the client and remembers that it tried.
+void RefusePassword(CommandContext& ctx, std::string_view user) {
+  const Config& config = ctx.server.config();
+  std::string line = ClientLine(*ctx.client.info, ctx.now_ms());
+  line.pop_back();
+  ctx.server.access_log().Add(ctx.arg(0), user, std::move(line), ctx.now_ms(),
+                              static_cast<size_t>(config.acllog_max_len.load()));
+  ctx.reply.Error(kWrongPass);
+}
+
 void Auth(CommandContext& ctx) {
   if (ctx.args.size() > 3) {
     ctx.reply.Error(kSyntaxError);
@@ -56,7 +68,7 @@ void Auth(CommandContext& ctx) {
   }
   const std::string_view user = ctx.args.size() == 3 ? ctx.arg(1) : kDefaultUser;
   if (!PasswordMatches(config, user, ctx.args.back())) {
-    ctx.reply.Error(kWrongPass);
+    RefusePassword(ctx, user);
     return;
   }
   ctx.client.authenticated = true;
@@ -87,7 +99,7 @@ std::optional<HelloOptions> ReadHello(CommandContext& ctx) {
   for (size_t i = 2; i < count; ++i) {
     if (IsWord(ctx.arg(i), "AUTH") && i + 2 < count) {
       if (!PasswordMatches(ctx.server.config(), ctx.arg(i + 1), ctx.arg(i + 2))) {
-        ctx.reply.Error(kWrongPass);
+        RefusePassword(ctx, ctx.arg(i + 1));
         return std::nullopt;
       }
       options.authenticate = true;

@@ -1,8 +1,10 @@
 // SLOWLOG and LATENCY: https://redis.io/docs/latest/commands/slowlog/,
 // https://redis.io/docs/latest/commands/latency/
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <string>
-#include <vector>
 
 #include "broker/command.h"
 #include "broker/commands/arguments.h"
@@ -75,6 +77,30 @@ void LatencyHistory(CommandContext& ctx) {
   }
 }
 
+// One bar for each second that had a sample, as long as the slowest of them is slow.
+void LatencyGraph(CommandContext& ctx) {
+  constexpr int64_t kLongestBar = 50;
+  const auto events = ctx.server.latency().All();
+  const auto found = events.find(ctx.arg(2));
+  if (found == events.end()) {
+    ctx.reply.Error(fmt::format("ERR No samples available for event '{}'", ctx.arg(2)));
+    return;
+  }
+  const auto& samples = found->second.samples;
+  const auto slower = [](const auto& a, const auto& b) { return a.milliseconds < b.milliseconds; };
+  const auto [low, high] = std::minmax_element(samples.begin(), samples.end(), slower);
+  std::string text = fmt::format(
+      "{}: from {} ms to {} ms in the last {} seconds with samples, {} ms at the worst\n",
+      found->first, low->milliseconds, high->milliseconds, samples.size(), found->second.worst_ms);
+  const int64_t most = std::max<int64_t>(1, high->milliseconds);
+  for (const LatencyMonitor::Sample& sample : samples) {
+    const int64_t bar = std::max<int64_t>(1, sample.milliseconds * kLongestBar / most);
+    text += fmt::format("{:>8} s ago {:>8} ms  {}\n", ctx.now_ms() / 1000 - sample.unix_seconds,
+                        sample.milliseconds, std::string(static_cast<size_t>(bar), '#'));
+  }
+  ctx.reply.Verbatim("txt", text);
+}
+
 void LatencyReset(CommandContext& ctx) {
   const auto names = ctx.args.subspan(2);
   ctx.reply.Integer(ctx.server.latency().Reset({names.begin(), names.end()}));
@@ -123,6 +149,7 @@ constexpr std::string_view kSince = "2.8.13";
 
 constexpr Command kLatencySubcommands[] = {
     Row("doctor", 2, kLatency, &LatencyDoctor, kSince, "Sums up in words what was slow."),
+    Row("graph", 3, kLatency, &LatencyGraph, kSince, "Draws the samples of an event."),
     Row("help", 2, 0, &Help, kSince, "Shows this text."),
     Row("histogram", -2, kLatency, &LatencyHistogram, "7.0.0",
         "Answers no distribution; INFO commandstats has sums."),

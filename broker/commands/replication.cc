@@ -86,7 +86,20 @@ constexpr Command kClusterSubcommands[] = {
 
 constexpr uint32_t kReplicaFlags = kAdmin | kNoScript | kStale;
 
+constexpr Command NoClusterRow(std::string_view name, uint32_t flags) {
+  return {name,
+          1,
+          flags,
+          {},
+          kCatFast | kCatConnection,
+          &NoCluster,
+          "cluster",
+          "3.0.0",
+          "Refused: there is no cluster."};
+}
+
 constexpr Command kCommands[] = {
+    NoClusterRow("asking", kFast),
     {"cluster",
      -2,
      0,
@@ -97,6 +110,8 @@ constexpr Command kCommands[] = {
      "3.0.0",
      "A container for commands of a cluster, which this broker is not.",
      kClusterSubcommands},
+    NoClusterRow("readonly", kLoading | kStale | kFast),
+    NoClusterRow("readwrite", kLoading | kStale | kFast),
     {"replicaof",
      3,
      kReplicaFlags,

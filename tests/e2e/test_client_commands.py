@@ -843,6 +843,43 @@ def test_slowlog_shortens_long_commands(server_factory):
         assert entries[b"SET"][2] == b"y" * 128 + b"... (872 more bytes)"
 
 
+def test_acl_log_tells_who_gave_a_wrong_password(server_factory):
+    server = server_factory(requirepass="sesame")
+    with server.connect(protocol=3) as client, RespClient(server.address) as stranger:
+        for _ in range(3):
+            assert stranger.command("AUTH", "open").code == "WRONGPASS"
+        assert stranger.command("HELLO", "3", "AUTH", "ali", "open").code == "WRONGPASS"
+        address = b" addr=127.0.0.1:%d " % stranger.socket.getsockname()[1]
+        hello, auth = (entry.dict() for entry in client.ok("ACL", "LOG"))
+        assert (auth[b"count"], auth[b"object"], auth[b"username"]) == (3, b"AUTH", b"default")
+        assert (hello[b"count"], hello[b"object"], hello[b"username"]) == (1, b"HELLO", b"ali")
+        for entry in (hello, auth):
+            assert (entry[b"reason"], entry[b"context"]) == (b"auth", b"toplevel")
+            assert 0 <= float(entry[b"age-seconds"]) < 60
+            assert address in entry[b"client-info"]
+            assert b"sesame" not in entry[b"client-info"]
+        assert len(client.ok("ACL", "LOG", 1)) == 1
+        client.ok("ACL", "LOG", "RESET")
+        assert client.ok("ACL", "LOG") == []
+
+
+def test_acl_genpass_makes_another_password_each_time(connect):
+    client = connect()
+    made = {client.ok("ACL", "GENPASS") for _ in range(20)}
+    assert len(made) == 20
+    assert all(re.fullmatch(rb"[0-9a-f]{64}", password) for password in made)
+    assert [len(client.ok("ACL", "GENPASS", bits)) for bits in (1, 4, 5, 4096)] == [1, 1, 2, 1024]
+
+
+def test_latency_graph_draws_what_was_slow(server_factory):
+    server = server_factory(enable_debug_command="yes", latency_monitor_threshold=5)
+    with server.connect() as client:
+        client.ok("DEBUG", "SLEEP", "0.02")
+        drawn = client.ok("LATENCY", "GRAPH", "command")
+    assert drawn.startswith(b"command")
+    assert re.search(rb"\b2\d ms\b", drawn)
+
+
 def test_latency_answers(connect):
     client = connect()
     assert client.command("LATENCY", "LATEST") == []

@@ -58,6 +58,7 @@ DRAWN = {b"SRANDMEMBER", b"HRANDFIELD", b"ZRANDMEMBER", b"RANDOMKEY"}
 FREE = DRAWN | {b"SPOP", b"SCAN", b"SSCAN", b"HSCAN", b"ZSCAN"}
 # Facts of one process; only their type must agree.
 PROCESS_FACTS = {
+    (b"ACL", b"GENPASS"),
     (b"CLIENT", b"ID"),
     (b"CLIENT", b"INFO"),
     (b"MEMORY", b"USAGE"),
