@@ -3,6 +3,8 @@
 One step is one command of one client. After each step the crowd settles: every command sent so far
 was answered or is known (INFO, `blocked_clients`) to wait, and every message published so far has
 arrived. Then both crowds must have received the same.
+
+`*SKIP COMMAND ...` is the command behind a CLIENT REPLY SKIP: pushes arrive and the reply does not.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from .grammar import Arguments
 from .runner import Mismatch, Pair, Step
 from .values import KINDS
 
+SKIP = b"*SKIP"
 CLIENTS = 4
 LENGTH = 40
 SETTLE_SECONDS = 3.0
@@ -54,10 +57,24 @@ class _Crowd:
         self.clients = connections
         self.control = control
         self.waiting: dict[int, Arguments] = {}
+        self.queueing: set[int] = set()
+
+    def has_no_use_for(self, step: CrowdStep) -> bool:
+        """Whether the client waits, or queues commands, so that SKIP means nothing."""
+        skips = step.args[0] == SKIP
+        return step.client in self.waiting or (skips and step.client in self.queueing)
 
     def send(self, step: CrowdStep) -> None:
         self.waiting[step.client] = step.args
-        self.clients[step.client].send(*step.args)
+        client = self.clients[step.client]
+        _send(client, step.args)
+        match step.args[0]:
+            case b"MULTI":
+                self.queueing.add(step.client)
+            case b"EXEC" | b"DISCARD":
+                self.queueing.discard(step.client)
+            case name if name == SKIP:
+                client.send("ECHO", "the first reply")
 
     def settle(self, expected: Collection[int] = ()) -> dict[int, Any]:
         """The replies that arrive until everybody else is blocked, but for the `expected` ones.
@@ -90,6 +107,13 @@ class _Crowd:
         return int(found.group(1))
 
 
+def _send(client: RespClient, args: Arguments) -> None:
+    if args[0] == SKIP:
+        client.send("CLIENT", "REPLY", "SKIP")
+        args = args[1:]
+    client.send(*args)
+
+
 def _reply_at_hand(client: RespClient) -> Any | None:
     try:
         return client.read(0.0005)
@@ -106,7 +130,7 @@ def run_blocking(pair: Pair, steps: list[CrowdStep], protocol: int) -> Mismatch 
     ]
     try:
         for step in steps:
-            if step.client in crowds[0].waiting:
+            if crowds[0].has_no_use_for(step):
                 continue
             for crowd in crowds:
                 crowd.send(step)
@@ -173,7 +197,7 @@ def run_pubsub(pair: Pair, steps: list[CrowdStep], protocol: int) -> Mismatch | 
 def _heard_after(crowds: list[list[RespClient]], step: CrowdStep, mark: bytes) -> list[list[Any]]:
     """What each client of each crowd hears of one step; a PING behind it shows where it ends."""
     for clients in crowds:
-        clients[step.client].send(*step.args)
+        _send(clients[step.client], step.args)
         clients[step.client].send("PING", mark)
     # Once the sender's PING is answered its command is done, and only then everybody asks.
     said = [_read_until_mark(clients[step.client], mark) for clients in crowds]
@@ -204,6 +228,8 @@ def _same_messages(args: Arguments, expected: list[Any], actual: list[Any]) -> b
     There is none between the patterns that one message matches, the channels that are left all
     at once, and the channels listed.
     """
+    if args[0] == SKIP:
+        args = args[1:]
     name = command_name(args)
     if name.endswith(b"UNSUBSCRIBE") and len(args) == 1:
         return _without_counts(expected) == _without_counts(actual)

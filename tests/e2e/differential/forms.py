@@ -347,6 +347,10 @@ ZADD {bz} 1 {m} 2 {m} 3 {m}
 ZINCRBY {bz} 5 {m}
 ZUNIONSTORE {bz} 2 {bz} {bz}
 ZRANGESTORE {bz} {bz} 0 -1
+*SKIP (BLPOP|BRPOP) {bl} {bl} 0
+*SKIP BLMOVE {bl} {bl} LEFT RIGHT 0
+*SKIP (BZPOPMIN|BZPOPMAX) {bz} 0
+*SKIP RPUSH {bl} {m}
 RENAME {bl} {bl}
 RENAME {bz} {bz}
 COPY {bl} {bl} REPLACE
@@ -382,6 +386,10 @@ PUBLISH {channel} {v}
 PUBLISH {channel} {v}
 SPUBLISH {channel} {v}
 SPUBLISH {channel} {v}
+*SKIP (SUBSCRIBE|SSUBSCRIBE|UNSUBSCRIBE|SUNSUBSCRIBE) {channel}+
+*SKIP (PSUBSCRIBE|PUNSUBSCRIBE) {pattern}
+*SKIP (PUBLISH|SPUBLISH) {channel} {v}
+*SKIP (PING|NOSUCHCOMMAND|GET {channel})
 PUBSUB CHANNELS [{pattern}]
 PUBSUB NUMSUB {channel} {channel}
 PUBSUB NUMPAT
