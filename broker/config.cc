@@ -67,6 +67,12 @@ absl::Status Config::ParseCommandLine(int argc, char** argv) {
     const absl::Status status = SetAtStart(name, absl::StrJoin(values, " "));
     if (!status.ok()) return status;
   }
+  // Not before the end: systemd's unit for Redis takes back what the file says.
+  if (daemonize != 0) {
+    return absl::InvalidArgumentError(
+        "option 'daemonize' is not supported: run it under a service manager, or say --daemonize "
+        "no");
+  }
   return absl::OkStatus();
 }
 

@@ -63,6 +63,7 @@ class Config {
   std::atomic<int64_t> threads{0};  // 0: as many as cores
   std::atomic<int64_t> databases{16};
   std::atomic<int64_t> enable_debug_command{0};  // 0 no, 1 yes, 2 local
+  std::atomic<int64_t> daemonize{0};             // 0 no, 1 yes, which is refused
   std::atomic<int64_t> supervised{0};            // 0 no, 1 auto, 2 systemd
   ConfigString logfile;
   ConfigString dir{"."};

@@ -239,6 +239,7 @@ void Config::AddStorageOptions() {
 void Config::AddServerOptions() {
   AddInteger("threads", threads, 0, 256, true, "io-threads");
   AddEnum("enable-debug-command", enable_debug_command, {"no", "yes", "local"}, true);
+  AddEnum("daemonize", daemonize, {"no", "yes"}, true);
   AddEnum("supervised", supervised, {"no", "auto", "systemd"}, true);
   AddEnum("loglevel", loglevel, {"debug", "verbose", "notice", "warning"});
   AddString("logfile", logfile, true);

@@ -17,7 +17,6 @@ void Config::AddFixedOptions() {
       {"activedefrag", "no"},
       {"appendonly", "no"},
       {"cluster-enabled", "no"},
-      {"daemonize", "no"},
       {"enable-module-command", "no"},
       {"enable-protected-configs", "no"},
       {"masterauth", ""},

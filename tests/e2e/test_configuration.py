@@ -91,10 +91,10 @@ NOT_TAKEN_OVER = {b"save", b"port", b"bind", b"dir"}
 
 
 @contextmanager
-def started(path, environment=None):
+def started(path, environment=None, options=()):
     """A client of a server that runs with this file, to which a free port is added."""
     port = free_port()
-    line = [binary_under_test(), str(path), "--port", str(port)]
+    line = [binary_under_test(), str(path), "--port", str(port), *options]
     if not is_redis(binary_under_test()):
         line += ["--threads", str(THREADS)]
     log = path.with_suffix(".log")
@@ -168,7 +168,6 @@ def test_every_option_of_redis_may_be_in_the_file_with_its_default(redis_server,
 @pytest.mark.parametrize(
     "line",
     [
-        "daemonize yes",
         "supervised upstart",
         "rename-command FLUSHALL nothing",
         "user default on nopass ~* +@all",
@@ -190,6 +189,17 @@ def test_what_is_not_done_here_is_refused_by_file_line_and_name(tmp_path, line):
     assert "redis.conf:2: " in message
     assert f"'{line.split()[0]}'" in message
     assert "unknown" not in message
+
+
+@pytest.mark.chorale_only
+def test_a_file_that_asks_for_the_background_is_refused_unless_the_command_line_takes_it_back(
+    tmp_path,
+):
+    path = tmp_path / "redis.conf"
+    path.write_text(f"port {free_port()}\ndaemonize yes\n")
+    assert "'daemonize'" in refusal(path)
+    with started(path, options=["--supervised", "systemd", "--daemonize", "no"]) as client:
+        client.ok("PING")
 
 
 def test_an_included_file_is_read_where_it_is_named(tmp_path):
