@@ -107,6 +107,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // Runs the commands that are complete. Sends the replies.
   void Process();
   void ProcessBuffered(std::string& replies);
+  bool ProcessBatch(std::string& replies);
+  bool ExecuteAndConsume(Arguments args, size_t size, std::string& replies);
+  bool may_execute() const { return !waiting() && !close_after_reply_ && !closed_; }
   void Execute(Arguments args, std::string& replies);
   void HandleNeedMore(std::string& replies);
   bool OverQueryLimit(size_t bytes);

@@ -56,6 +56,14 @@ class HashTable {
     return nullptr;
   }
 
+  // What Find looks at first and then, for prefetching; nullptr if the table is empty.
+  const void* BucketOf(uint64_t hash) const {
+    return size_ == 0 ? nullptr : &buckets_[Index(hash)];
+  }
+  const Node* FirstInBucket(uint64_t hash) const {
+    return size_ == 0 ? nullptr : buckets_[Index(hash)];
+  }
+
   // The key of `node` must not be in the table yet.
   void Insert(Node* node) { Insert(node, HashKey(node->key())); }
   void Insert(Node* node, uint64_t hash) {

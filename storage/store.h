@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -53,6 +54,11 @@ class Store {
   static int ShardOfHash(uint64_t hash) { return static_cast<int>(hash >> 58); }
   static ShardMask MaskOf(std::string_view key) { return ShardMask{1} << ShardOf(key); }
   static ShardMask MaskOf(const std::vector<std::string>& keys);
+
+  // Brings what a look at each of the keys would touch into the cache, all at the same time; the
+  // commands that follow then wait for memory once in the place of once each. The caller holds no
+  // shard.
+  void Prefetch(int db, std::span<const uint64_t> hashes);
 
   // Frees keys whose time has passed, looking at no more than a bounded part of one shard. The
   // broker calls it with each shard in turn, some hundred times a second. Returns keys freed.
