@@ -19,7 +19,8 @@ bool EqualsIgnoringCase(std::string_view name, std::string_view lower) {
 }
 
 // Up to eight bytes of the name as a number, letters in lower case (other bytes are changed too,
-// alike for equal names); the length tells names with the same beginning apart.
+// alike for equal names); the length tells names with the same beginning apart. For a name of up to
+// eight letters nothing else has the same number.
 uint64_t NamePrefix(std::string_view name) {
   uint64_t prefix = 0;
   std::memcpy(&prefix, name.data(), std::min(name.size(), sizeof(prefix)));
@@ -31,14 +32,21 @@ class NameIndex {
  public:
   void Add(const Command* command) {
     size_t slot = Slot(NamePrefix(command->name), command->name.size());
-    while (slots_[slot] != nullptr) slot = (slot + 1) % kSlots;
-    slots_[slot] = command;
+    while (slots_[slot].command != nullptr) slot = (slot + 1) % kSlots;
+    const bool letters = std::all_of(command->name.begin(), command->name.end(),
+                                     [](char c) { return c >= 'a' && c <= 'z'; });
+    slots_[slot] = {NamePrefix(command->name), command,
+                    letters && command->name.size() <= sizeof(uint64_t)};
   }
 
   const Command* Find(std::string_view name) const {
-    for (size_t slot = Slot(NamePrefix(name), name.size()); slots_[slot] != nullptr;
-         slot = (slot + 1) % kSlots) {
-      if (EqualsIgnoringCase(name, slots_[slot]->name)) return slots_[slot];
+    const uint64_t prefix = NamePrefix(name);
+    for (size_t i = Slot(prefix, name.size()); slots_[i].command != nullptr; i = (i + 1) % kSlots) {
+      const Entry& entry = slots_[i];
+      if (entry.prefix != prefix || entry.command->name.size() != name.size()) continue;
+      if (entry.prefix_is_all || EqualsIgnoringCase(name, entry.command->name)) {
+        return entry.command;
+      }
     }
     return nullptr;
   }
@@ -51,7 +59,12 @@ class NameIndex {
     return ((prefix ^ length) * 0x9e3779b97f4a7c15) >> (64 - kSlotBits);
   }
 
-  std::array<const Command*, kSlots> slots_{};
+  struct Entry {
+    uint64_t prefix = 0;
+    const Command* command = nullptr;
+    bool prefix_is_all = false;
+  };
+  std::array<Entry, kSlots> slots_{};
 };
 
 struct Table {

@@ -154,6 +154,7 @@ void Connection::ProcessBuffered(std::string& replies) {
 
 // Runs the commands of the usual kind at the front of the input. False if there is none.
 bool Connection::ProcessBatch(std::string& replies) {
+  if (input_.unread().front() != '*') return false;
   CommandBatch batch;
   batch.Read(input_.unread());
   if (batch.size() > 1) {

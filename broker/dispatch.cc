@@ -155,6 +155,9 @@ ShardMask ShardsFor(const Command& command, Arguments args) {
   if (command.keys.first == 1 && command.keys.last == 1 && command.keys.count_at == 0) {
     return args.size() > 1 ? Store::MaskOf(args[1]) : 0;
   }
+  if (command.keys.first == 0 && command.keys.count_at == 0 && command.keys.further == nullptr) {
+    return 0;
+  }
   ShardMask mask = 0;
   for (const int position : FindKeys(command, args)) mask |= Store::MaskOf(args[position]);
   return mask;

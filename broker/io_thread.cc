@@ -131,12 +131,13 @@ void IoThread::RemoveConnection(Connection* connection) { connections_.erase(con
 
 void IoThread::BeginTurn() {
   now_ms_ = UnixMillis();
-  lap_ticks_ = now_ms_ticks_ = NowTicks();
+  lap_ticks_ = NowTicks();
+  now_ms_until_ticks_ = lap_ticks_ + MicrosToTicks(kTimeOfDayValidUs);
 }
 
 uint64_t IoThread::Lap() {
   lap_ticks_ = NowTicks();
-  if (lap_ticks_ - now_ms_ticks_ > MicrosToTicks(kTimeOfDayValidUs)) BeginTurn();
+  if (lap_ticks_ > now_ms_until_ticks_) BeginTurn();
   return lap_ticks_;
 }
 

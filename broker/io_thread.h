@@ -112,7 +112,7 @@ class IoThread {
   // This thread only.
   std::deque<Task> tasks_;  // taken from the inbox, not run yet
   int64_t now_ms_ = 0;
-  uint64_t now_ms_ticks_ = 0;
+  uint64_t now_ms_until_ticks_ = 0;
   uint64_t lap_ticks_ = 0;
   std::string spare_reply_buffer_;
   std::vector<std::shared_ptr<Connection>> to_flush_;

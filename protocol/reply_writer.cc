@@ -37,9 +37,19 @@ void AppendHeader(std::string* out, char type, size_t count) {
 }
 
 void AppendLine(std::string* out, char type, std::string_view text) {
-  out->push_back(type);
-  out->append(text);
-  out->append("\r\n", 2);
+  // A short line is put together on the stack: one append costs less than three.
+  constexpr size_t kShort = 64;
+  if (text.size() > kShort) {
+    out->push_back(type);
+    out->append(text).append("\r\n", 2);
+    return;
+  }
+  char line[kShort + 3];
+  line[0] = type;
+  std::memcpy(line + 1, text.data(), text.size());
+  line[text.size() + 1] = '\r';
+  line[text.size() + 2] = '\n';
+  out->append(line, text.size() + 3);
 }
 
 }  // namespace
