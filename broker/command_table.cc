@@ -18,13 +18,31 @@ bool EqualsIgnoringCase(std::string_view name, std::string_view lower) {
                                                    [](char a, char b) { return Lower(a) == b; });
 }
 
+template <typename T>
+T Load(const char* bytes) {
+  T value;
+  std::memcpy(&value, bytes, sizeof(value));
+  return value;
+}
+
 // Up to eight bytes of the name as a number, letters in lower case (other bytes are changed too,
 // alike for equal names); the length tells names with the same beginning apart. For a name of up to
 // eight letters nothing else has the same number.
 uint64_t NamePrefix(std::string_view name) {
-  uint64_t prefix = 0;
-  std::memcpy(&prefix, name.data(), std::min(name.size(), sizeof(prefix)));
-  return prefix | 0x2020202020202020;
+  constexpr uint64_t kLowerCase = 0x2020202020202020;
+  const char* const text = name.data();
+  const size_t size = name.size();
+  if (size >= 8) return Load<uint64_t>(text) | kLowerCase;
+  // Two overlapping loads: copying a number of bytes that is not known costs much more.
+  if (size >= 4) {
+    const uint64_t end = Load<uint32_t>(text + size - 4);
+    return (Load<uint32_t>(text) | end << 32) | kLowerCase;
+  }
+  if (size >= 2) {
+    const uint64_t end = Load<uint16_t>(text + size - 2);
+    return (Load<uint16_t>(text) | end << 32) | kLowerCase;
+  }
+  return size == 0 ? 0 : Load<uint8_t>(text) | kLowerCase;
 }
 
 // Open addressing over name prefixes: one multiplication and nearly always one probe.

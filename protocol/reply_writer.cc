@@ -55,6 +55,7 @@ void AppendLine(std::string* out, char type, std::string_view text) {
 }  // namespace
 
 void ReplyWriter::Ok() { out_->append("+OK\r\n", 5); }
+void ReplyWriter::Pong() { out_->append("+PONG\r\n", 7); }
 
 void ReplyWriter::SimpleString(std::string_view text) { AppendLine(out_, '+', text); }
 

@@ -22,6 +22,7 @@ class ReplyWriter {
   std::string& out() { return *out_; }
 
   void Ok();                                 // +OK
+  void Pong();                               // +PONG
   void SimpleString(std::string_view text);  // no CR or LF in it
   // `text` carries its code ("ERR ...", "WRONGTYPE ..."); CR and LF become spaces, at the end they
   // are left out.

@@ -33,7 +33,7 @@ void Ping(CommandContext& ctx) {
   } else if (ctx.args.size() == 2) {
     ctx.reply.Bulk(text);
   } else {
-    ctx.reply.SimpleString("PONG");
+    ctx.reply.Pong();
   }
 }
 
