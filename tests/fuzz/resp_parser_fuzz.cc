@@ -1,5 +1,6 @@
 // Feeds a byte stream to the RESP parser whole and in pieces. Both must read the same commands and
-// end in the same error; the address sanitizer watches every view handed out.
+// end in the same error, and a batch must begin with those commands; the address sanitizer watches
+// every view handed out.
 //
 //   build/clang/bin/resp_parser_fuzz -max_total_time=60 build/fuzz-corpus
 //   tests/fuzz/corpus/resp_parser
@@ -13,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "protocol/command_batch.h"
 #include "protocol/resp_parser.h"
 #include "tests/unit/protocol/parse_stream.h"
 
@@ -53,11 +55,27 @@ void ExpectSameHoweverCut(std::string_view stream, const ParserLimits& limits) {
   }
 }
 
+void ExpectBatchAgrees(std::string_view stream) {
+  CommandBatch batch;
+  batch.Read(stream);
+  RespParser parser;
+  for (size_t i = 0; i < batch.size(); ++i) {
+    Check(parser.Parse(stream, {}) == RespParser::Result::kCommand, "a batch reads commands only");
+    const auto expected = parser.arguments();
+    const auto words = batch.arguments(i);
+    Check(std::equal(expected.begin(), expected.end(), words.begin(), words.end()) &&
+              parser.command_size() == batch.bytes(i),
+          "a batch reads what the parser reads");
+    stream.remove_prefix(batch.bytes(i));
+  }
+}
+
 }  // namespace
 }  // namespace chorale
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view stream(reinterpret_cast<const char*>(data), size);
+  chorale::ExpectBatchAgrees(stream);
   chorale::ExpectSameHoweverCut(stream, {});
   chorale::ExpectSameHoweverCut(
       stream,
