@@ -208,7 +208,10 @@ void Connection::Execute(Arguments args, std::string& replies) {
   // Until the command has run: between the end of a lease and the backup of its message the
   // recovery script of another connection would see neither.
   std::unique_ptr<Lease> ended_lease = std::move(lease_);
-  recovered_before_ = std::exchange(recovered_key_, {});
+  // Hardly ever is one of the two set, and moving empty strings costs more than asking.
+  if (!recovered_key_.empty() || !recovered_before_.empty()) {
+    recovered_before_ = std::exchange(recovered_key_, {});
+  }
   keep_reply_ = false;
   const size_t begin = replies.size();
   const bool skipping = client_.reply_mode == ReplyMode::kSkipNext;

@@ -15,6 +15,11 @@ START_DEADLINE = 240.0
 STOP_DEADLINE = 20.0
 
 
+def _heed_ctrl_c() -> None:
+    """As under a terminal: a shell that runs the tests in the background ignores SIGINT for them."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Example:
     """`with Example("django_chat", url, directory) as example:` serves on two example.ports."""
 
@@ -28,7 +33,11 @@ class Example:
         with open(self._log, "wb") as log:
             # A process group of its own: a terminal's Ctrl-C reaches every process of it.
             self._process = subprocess.Popen(
-                self._command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+                self._command,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=_heed_ctrl_c,
             )
         wait_until(self._started, START_DEADLINE, "both server processes listen")
         return self
