@@ -18,7 +18,7 @@ bool ReadHeader(const char** p, const char* end, char type, size_t most, size_t*
     value = value * 10 + digit;
     if (zero || value > most) return false;
   }
-  if (end - c < 2 || *c != '\r') return false;
+  if (value > most || end - c < 2 || *c != '\r') return false;
   *p = c + 2;
   *number = value;
   return true;

@@ -46,6 +46,19 @@ TEST(CommandBatchTest, StopsAtItsBounds) {
   EXPECT_EQ(batch.size(), 0U);
 }
 
+// However few words are left, a command of more words waits for the next batch.
+TEST(CommandBatchTest, WordsThatAreLeftAreNeverExceeded) {
+  CommandBatch batch;
+  for (size_t used = CommandBatch::kMostWords - 12; used <= CommandBatch::kMostWords; ++used) {
+    const std::string first = Encode(std::vector<std::string>(used, "w"));
+    for (size_t words = 1; words <= 12; ++words) {
+      batch.Read(first + Encode(std::vector<std::string>(words, "w")));
+      EXPECT_EQ(batch.size(), used + words <= CommandBatch::kMostWords ? 2U : 1U)
+          << used << " and " << words;
+    }
+  }
+}
+
 // Wherever the batch reads a command, the parser reads the same one.
 TEST(CommandBatchTest, AgreesWithTheParserOnDamagedStreams) {
   std::mt19937 random(7);
