@@ -66,9 +66,8 @@ enum CommandFlag : uint32_t {
   kInTransaction = 1u << 21,    // runs at once between MULTI and EXEC instead of being queued
   kInSubscribeMode = 1u << 22,  // allowed to a RESP2 client that has subscriptions
   kExec = 1u << 23,             // holds the shards of the queued and of the watched keys
-  kWatch = 1u << 24,            // holds the shards of its keys and of the keys watched so far
-  kMayWrite = 1u << 25,         // counts as a write for CLIENT PAUSE and for read-only scripts
-  kSecretArguments = 1u << 26,  // monitors and the slow log show none of its arguments
+  kMayWrite = 1u << 24,         // counts as a write for CLIENT PAUSE and for read-only scripts
+  kSecretArguments = 1u << 25,  // monitors and the slow log show none of its arguments
   kScriptSource = 1u << 27,     // holds the shards that the script in argument 1 needs
   kScriptDigest = 1u << 28,     // the same of the script whose SHA-1 is argument 1
   kProtected = 1u << 29,        // refused unless enable-debug-command allows it

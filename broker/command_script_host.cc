@@ -31,7 +31,9 @@ CommandScriptHost::CommandScriptHost(CommandContext& context, Rules rules, Runni
 
 CommandScriptHost::~CommandScriptHost() {
   if (running_ != nullptr) running_->End();
-  if (busy_) context_.server.set_script_busy(false);
+  if (!busy_) return;
+  context_.server.set_script_busy(false);
+  context_.thread.EndPolling();
 }
 
 std::string_view CommandScriptHost::Refusal(const Command* command, Arguments args) {

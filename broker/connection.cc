@@ -62,8 +62,8 @@ void Connection::Start() {
 
 void Connection::StartRead() {
   // A command that runs looks into the input, which a read may move.
-  if (reading_ || processing_ || closed_ || close_after_reply_) return;
-  // Tick() watches for the end of such a client.
+  if (reading_ || processing_ || ended_ || closed_ || close_after_reply_) return;
+  // Resume() goes on; Tick() watches for the end of a client that CLIENT PAUSE holds.
   if (suspended_ && input_.size() >= kReadAheadWhileSuspended) return;
   // A buffer that was filled to the end belongs to a busy client.
   const size_t unread = input_.size();
@@ -90,7 +90,8 @@ void Connection::OnRead(const boost::system::error_code& error, size_t bytes) {
     return;
   }
   if (error) {
-    Close();
+    ended_ = true;
+    if (!must_finish() && !processing_) Close();
     return;
   }
   filled_ = bytes == input_.room();
@@ -125,6 +126,7 @@ void Connection::Process() {
   Send(replies);
   thread_.ReturnReplyBuffer(std::move(replies));
   processing_ = false;
+  if (dropping_ || (ended_ && !must_finish())) Close();
   CloseIfDone();
 }
 
@@ -241,7 +243,7 @@ void Connection::SendAwaited(std::string_view reply) {
 // ---- writing ----
 
 void Connection::Send(std::string_view bytes) {
-  if (bytes.empty() || closed_) return;
+  if (bytes.empty() || closed_ || dropping_) return;
   Counter& sent = server().statistics().thread(thread_.index()).output_bytes;
   if (output_.empty() && !writing_) {
     boost::system::error_code error;
@@ -263,7 +265,7 @@ void Connection::Send(std::string_view bytes) {
 }
 
 void Connection::StartWrite() {
-  if (writing_ || closed_ || output_.empty()) return;
+  if (writing_ || closed_ || dropping_ || output_.empty()) return;
   writing_ = true;
   std::vector<asio::const_buffer> buffers;
   output_.Gather(buffers);
@@ -437,6 +439,11 @@ void Connection::Postpone() {
   Suspend();
 }
 
+void Connection::Pause() {
+  paused_ = true;
+  Postpone();
+}
+
 bool Connection::PostponeUntilOthersAreRead() {
   if (std::exchange(others_were_read_, true)) return false;
   Postpone();
@@ -446,6 +453,7 @@ bool Connection::PostponeUntilOthersAreRead() {
 
 void Connection::Resume() {
   if (closed_ || !std::exchange(suspended_, false)) return;
+  paused_ = false;
   client_.info->blocked = waiter_ != nullptr;
   if (waiting()) return;
   Process();
@@ -455,10 +463,15 @@ void Connection::Resume() {
 // ---- ending ----
 
 void Connection::Close() {
+  if (processing_) {
+    // Process() closes. A command that runs, and a transaction behind it, may still use the client.
+    dropping_ = true;
+    return;
+  }
   if (std::exchange(closed_, true)) return;
   spdlog::debug("client {} ({}) is gone", client_.info->id, client_.info->address);
   const auto self = shared_from_this();
-  if (suspended_) server().pause().Forget(*client_.info);
+  if (paused_) server().pause().Forget(*client_.info);
   if (waiter_ != nullptr) {
     thread_.WithKeys(Store::MaskOf(waiter_->keys()),
                      [waiter = waiter_](LockedKeys& keys) { (void)keys.Unregister(waiter); });
@@ -494,7 +507,7 @@ bool Connection::PeerIsGone() const {
 
 void Connection::Tick(int64_t now_ms) {
   if (closed_ || DropIdle(now_ms)) return;
-  if (waiting() && !reading_ && PeerIsGone()) {
+  if (waiting() && !must_finish() && !reading_ && PeerIsGone()) {
     Close();
     return;
   }

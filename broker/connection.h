@@ -59,11 +59,14 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // The client waits: no further command of it runs until Unblock. `timeout_ms` 0 means for ever;
   // when it is over `on_timeout` is written.
   void Block(WaiterPointer waiter, int64_t timeout_ms, std::string on_timeout);
-  // The client waits for something other than a key (WAIT, CLIENT PAUSE, a congested inbox).
+  // The client waits for other threads to get something done. What it has sent runs even if it
+  // hangs up meanwhile.
   void Suspend();
   void Resume();
   // Suspends, and the command that runs now is dispatched again by Resume. It wrote no reply.
   void Postpone();
+  // The same for CLIENT PAUSE: a client that hangs up meanwhile is closed at once, as in Redis.
+  void Pause();
   bool suspended() const { return suspended_; }
 
   // ---- called by tasks on this thread ----
@@ -80,7 +83,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // Closes the connection of a client that missed something because its thread is too far behind.
   void DropAfterLoss();
   void FlushDelivered();
-  // Closes at once; replies not sent yet are lost.
+  // Closes at once, or when the command that runs now is done; replies not sent yet are lost.
   void Close();
   // A graceful stop: sends what waits, then closes.
   void Finish();
@@ -109,7 +112,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void ProcessBuffered(std::string& replies);
   bool ProcessBatch(std::string& replies);
   bool ExecuteAndConsume(Arguments args, size_t size, std::string& replies);
-  bool may_execute() const { return !waiting() && !close_after_reply_ && !closed_; }
+  bool may_execute() const { return !waiting() && !close_after_reply_ && !closed_ && !dropping_; }
   void Execute(Arguments args, std::string& replies);
   void HandleNeedMore(std::string& replies);
   bool OverQueryLimit(size_t bytes);
@@ -130,6 +133,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   OutputLimit& output_limit();
   bool DropIdle(int64_t now_ms);
   bool waiting() const { return waiter_ != nullptr || suspended_; }
+  // What the client has sent already will run, also if the client is gone.
+  bool must_finish() const { return suspended_ && !paused_; }
 
   IoThread& thread_;
   const std::unique_ptr<Transport> transport_;
@@ -153,10 +158,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool filled_ = false;     // the last read took all the room there was
   bool shrinking_ = false;  // a read is being cancelled to give memory back
   bool suspended_ = false;
+  bool paused_ = false;     // suspended by CLIENT PAUSE
   bool postponed_ = false;  // the command at the front of the input has not run yet
   bool close_after_reply_ = false;
   bool keep_reply_ = false;
-  bool dropping_ = false;  // over its output limit, about to be closed
+  bool dropping_ = false;  // about to be closed, whatever there is to send or to run
+  bool ended_ = false;     // nothing more comes; closed once what came has run
   bool closed_ = false;
 };
 

@@ -88,6 +88,17 @@ bool CountIfError(Server& server, ThreadStatistics& statistics, const std::strin
   return true;
 }
 
+// Books the refusal whose reply begins at `begin`.
+void NoteRefusal(Connection& connection, const Command* command, ReplyWriter& reply, size_t begin) {
+  if (command != nullptr && command->has(kExec)) {
+    AbortRefusedExec(connection.client(), reply, begin);
+  }
+  Server& server = connection.server();
+  ThreadStatistics& statistics = server.statistics().thread(connection.thread().index());
+  if (command != nullptr) statistics.by_command[command->id].rejected.Add();
+  CountIfError(server, statistics, reply.out(), begin);
+}
+
 void Queue(Client& client, const Command& command, Arguments args, ReplyWriter& reply) {
   if (command.has(kNoMulti)) {
     client.transaction->aborted = true;
@@ -170,10 +181,7 @@ void Dispatch(Connection& connection, Arguments args, ReplyWriter& reply) {
   const size_t reply_begin = reply.out().size();
   if (Gate(connection, command, args, reply)) {
     if (client.transaction != nullptr) client.transaction->aborted = true;
-    if (command != nullptr && command->has(kExec)) AbortRefusedExec(client, reply, reply_begin);
-    ThreadStatistics& statistics = server.statistics().thread(connection.thread().index());
-    if (command != nullptr) statistics.by_command[command->id].rejected.Add();
-    CountIfError(server, statistics, reply.out(), reply_begin);
+    NoteRefusal(connection, command, reply, reply_begin);
     return;
   }
   if (server.pause().active() && server.pause().Holds(*command, client)) return;
@@ -184,7 +192,6 @@ void Dispatch(Connection& connection, Arguments args, ReplyWriter& reply) {
   }
   ShardMask shards = ShardsFor(*command, args);
   if (command->has(kExec)) shards |= ShardsForTransaction(client);
-  if (command->has(kWatch)) shards |= ShardsForWatched(client);
 
   IoThread& thread = connection.thread();
   LockedKeys keys(server.store(), thread.now_ms());
@@ -192,6 +199,7 @@ void Dispatch(Connection& connection, Arguments args, ReplyWriter& reply) {
   // serving SCRIPT KILL.
   if (!keys.Lock(shards, [&server] { return server.script_busy(); })) {
     reply.Error(kBusy);
+    NoteRefusal(connection, command, reply, reply_begin);
     return;
   }
   if (client.info->no_touch.load(std::memory_order_relaxed)) keys.set_notes_use(false);

@@ -25,6 +25,8 @@ constexpr int64_t kTickMs = 1000;
 // What may wait in an inbox before publishers are held back.
 constexpr size_t kCongestedTasks = 4096;
 constexpr size_t kCongestedBytes = 16 << 20;
+// About what a task takes beside what it carries.
+constexpr size_t kTaskBytes = 128;
 constexpr int64_t kTimeOfDayValidUs = 200;
 constexpr std::chrono::milliseconds kRetryKeys{20};
 
@@ -65,15 +67,50 @@ void IoThread::StopAndJoin() {
   thread_.join();
 }
 
-void IoThread::PollOnce() { io_->poll_one(); }
+void IoThread::Abandon() {
+  std::vector<Task> dropped;
+  {
+    absl::MutexLock lock(&inbox_mutex_);
+    abandoned_ = true;
+    dropped.swap(inbox_);
+  }
+  dropped.clear();
+  tasks_.clear();
+  to_flush_.clear();
+  connections_.clear();
+  io_.reset();
+}
+
+// Asio counts the work that a handler posts when that handler has returned, but PollOnce runs it
+// before, and a loop whose count comes to nothing ends. So every handler that is run here is counted
+// once more until the one that runs the script has returned.
+void IoThread::PollOnce() {
+  polling_ = true;
+  if (!tasks_.empty()) Drain();  // those behind the task that runs the script
+  io_->get_executor().on_work_started();
+  if (io_->poll_one() > 0) {
+    ++polled_;
+  } else {
+    io_->get_executor().on_work_finished();
+  }
+  polling_ = false;
+}
+
+void IoThread::EndPolling() {
+  boost::asio::post(*io_, [this] {
+    if (polling_) return;  // by another script of the same handler, which ends here too
+    for (; polled_ > 0; --polled_) io_->get_executor().on_work_finished();
+  });
+}
 
 void IoThread::Post(Task task, size_t bytes) {
   bool wake = false;
   {
     absl::MutexLock lock(&inbox_mutex_);
+    if (abandoned_) return;
     wake = inbox_.empty();
     inbox_.push_back(std::move(task));
-    const size_t waiting = inbox_bytes_.load(std::memory_order_relaxed) + bytes;
+    const size_t waiting = inbox_bytes_.load(std::memory_order_relaxed) + kTaskBytes + bytes;
     inbox_bytes_.store(waiting, std::memory_order_relaxed);
     if (inbox_.size() > kCongestedTasks || waiting > kCongestedBytes) {
       congested_.store(true, std::memory_order_relaxed);

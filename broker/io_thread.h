@@ -44,6 +44,9 @@ class IoThread {
   void Start();
   // Ends the loop after the handlers that are ready now, and waits for the thread.
   void StopAndJoin();
+  // Lets go of all tasks and sockets: before any IoThread is destroyed, because tasks refer to
+  // others, and once all of them were joined. Tasks that are posted from here on are dropped.
+  void Abandon();
 
   int index() const { return index_; }
   Server& server() { return server_; }
@@ -89,6 +92,8 @@ class IoThread {
   LocalSubscriptions& subscriptions() { return *subscriptions_; }
   // Serves the loop while a script holds this thread; see scripting.
   void PollOnce();
+  // The script is done.
+  void EndPolling();
 
   // Connections that live here or are on their way; the listener compares threads by it.
   std::atomic<int> connections = 0;
@@ -101,11 +106,12 @@ class IoThread {
 
   Server& server_;
   const int index_;
-  const std::unique_ptr<boost::asio::io_context> io_;
+  std::unique_ptr<boost::asio::io_context> io_;
   std::thread thread_;
 
   absl::Mutex inbox_mutex_;
   std::vector<Task> inbox_ ABSL_GUARDED_BY(inbox_mutex_);
+  bool abandoned_ ABSL_GUARDED_BY(inbox_mutex_) = false;
   std::atomic<size_t> inbox_bytes_ = 0;  // written under the lock
   std::atomic<bool> congested_ = false;
 
@@ -119,6 +125,8 @@ class IoThread {
   bool flush_scheduled_ = false;
   absl::flat_hash_set<std::shared_ptr<Connection>> connections_;
   int64_t next_tick_ms_ = 0;
+  bool polling_ = false;
+  int64_t polled_ = 0;  // handlers that were run by PollOnce
   std::unique_ptr<LocalSubscriptions> subscriptions_;
   std::unique_ptr<ScriptEngine> scripts_;
 };

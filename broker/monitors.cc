@@ -51,19 +51,25 @@ void AppendQuoted(std::string_view text, std::string* out) {
   out->push_back('"');
 }
 
+void Show(const ClientInfo& monitor, const Frame& line) {
+  const auto connection = monitor.connection.lock();
+  if (connection == nullptr || connection->client().reply_mode != ReplyMode::kOn) return;
+  connection->Deliver(line);
+}
+
 }  // namespace
 
 void Monitors::Add(std::shared_ptr<ClientInfo> info) {
   info->monitor = true;
   absl::MutexLock lock(&mutex_);
-  monitors_.push_back(std::move(info));
+  monitors_.push_back({std::move(info)});
   active_ = true;
 }
 
 void Monitors::Remove(ClientInfo& info) {
   info.monitor = false;
   absl::MutexLock lock(&mutex_);
-  std::erase_if(monitors_, [&](const auto& monitor) { return monitor.get() == &info; });
+  std::erase_if(monitors_, [&](const auto& monitor) { return monitor.client.get() == &info; });
   active_ = !monitors_.empty();
 }
 
@@ -82,20 +88,18 @@ void Monitors::Feed(const CommandContext& context) {
   absl::InlinedVector<IoThread*, 2> congested;
   {
     absl::MutexLock lock(&mutex_);
-    for (const auto& monitor : monitors_) {
-      const bool drop = monitor->thread->overflowing();
-      monitor->thread->Post(
-          [monitor, frame = drop ? nullptr : frame] {
-            const auto connection = monitor->connection.lock();
-            if (connection == nullptr) return;
-            if (frame == nullptr) {
-              connection->DropAfterLoss();
-            } else if (connection->client().reply_mode == ReplyMode::kOn) {
-              connection->Deliver(frame);
-            }
-          },
-          drop ? 0 : frame->size());
-      if (monitor->thread->congested()) congested.push_back(monitor->thread);
+    for (Monitor& monitor : monitors_) {
+      if (monitor.losing) continue;
+      IoThread* thread = monitor.client->thread;
+      monitor.losing = thread->overflowing();
+      if (monitor.losing) {
+        thread->Post([client = monitor.client] {
+          if (const auto connection = client->connection.lock()) connection->DropAfterLoss();
+        });
+      } else {
+        thread->Post([client = monitor.client, frame] { Show(*client, frame); }, frame->size());
+      }
+      if (thread->congested()) congested.push_back(thread);
     }
   }
   WaitForThreads(context.client.connection, congested);

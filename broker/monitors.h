@@ -24,8 +24,13 @@ class Monitors {
   void Feed(const CommandContext& context);
 
  private:
+  struct Monitor {
+    std::shared_ptr<ClientInfo> client;
+    bool losing = false;  // it missed a line, and a task to close it is under way
+  };
+
   absl::Mutex mutex_;
-  std::vector<std::shared_ptr<ClientInfo>> monitors_ ABSL_GUARDED_BY(mutex_);
+  std::vector<Monitor> monitors_ ABSL_GUARDED_BY(mutex_);
   std::atomic<bool> active_ = false;
 };
 

@@ -87,22 +87,31 @@ void PubSub::Subscribe(SubscriptionKind kind, std::string_view name, Connection&
   IoThread& thread = connection.thread();
   thread.subscriptions().Add(kind, name, &connection);
   absl::MutexLock lock(&mutex_);
-  Counts& counts = counts_[static_cast<size_t>(kind)][std::string(name)];
-  counts.resize(thread_count_);
-  ++counts[thread.index()];
+  ByThread& by_thread = names_[static_cast<size_t>(kind)][std::string(name)];
+  by_thread.resize(thread_count_);
+  ++by_thread[thread.index()].count;
 }
 
 void PubSub::Unsubscribe(SubscriptionKind kind, std::string_view name, Connection& connection) {
   IoThread& thread = connection.thread();
   thread.subscriptions().Remove(kind, name, &connection);
   absl::MutexLock lock(&mutex_);
-  auto& names = counts_[static_cast<size_t>(kind)];
+  auto& names = names_[static_cast<size_t>(kind)];
   const auto found = names.find(name);
   if (found == names.end()) return;
-  --found->second[thread.index()];
-  if (std::all_of(found->second.begin(), found->second.end(), [](uint32_t n) { return n == 0; })) {
+  --found->second[thread.index()].count;
+  if (std::all_of(found->second.begin(), found->second.end(),
+                  [](const Subscribers& on_thread) { return on_thread.count == 0; })) {
     names.erase(found);
   }
+}
+
+void PubSub::DropSubscribers(SubscriptionKind kind, std::string_view name, IoThread& thread) {
+  thread.subscriptions().DropSubscribers(kind, name);
+  absl::MutexLock lock(&mutex_);
+  auto& names = names_[static_cast<size_t>(kind)];
+  const auto found = names.find(name);
+  if (found != names.end()) found->second[thread.index()].losing = false;
 }
 
 PubSub::Published PubSub::Publish(SubscriptionKind kind, std::string_view channel,
@@ -115,11 +124,18 @@ PubSub::Published PubSub::Publish(SubscriptionKind kind, std::string_view channe
   Published published;
   std::vector<std::vector<Delivery>> by_thread;
   const auto collect = [&](SubscriptionKind matched, const std::string& name,
-                           const Counts& counts) {
+                           ByThread& subscribers) {
     by_thread.resize(threads.size());
-    for (size_t i = 0; i < counts.size(); ++i) {
-      if (counts[i] == 0) continue;
-      published.receivers += counts[i];
+    for (size_t i = 0; i < subscribers.size(); ++i) {
+      if (subscribers[i].count == 0) continue;
+      published.receivers += subscribers[i].count;
+      if (subscribers[i].losing) continue;
+      IoThread* thread = threads[i].get();
+      if (thread->overflowing()) {
+        subscribers[i].losing = true;
+        thread->Post([this, thread, matched, name] { DropSubscribers(matched, name, *thread); });
+        continue;
+      }
       by_thread[i].push_back({matched, name});
     }
   };
@@ -127,13 +143,13 @@ PubSub::Published PubSub::Publish(SubscriptionKind kind, std::string_view channe
   // The registry stays locked until the tasks are posted, so that two publishers' messages reach
   // all threads in the same order.
   absl::MutexLock lock(&mutex_);
-  const auto& names = counts_[static_cast<size_t>(kind)];
+  auto& names = names_[static_cast<size_t>(kind)];
   if (const auto found = names.find(channel); found != names.end()) {
     collect(kind, found->first, found->second);
   }
   if (kind == SubscriptionKind::kChannel) {
-    for (const auto& [pattern, counts] : counts_[static_cast<size_t>(SubscriptionKind::kPattern)]) {
-      if (GlobMatches(pattern, channel)) collect(SubscriptionKind::kPattern, pattern, counts);
+    for (auto& [pattern, on_threads] : names_[static_cast<size_t>(SubscriptionKind::kPattern)]) {
+      if (GlobMatches(pattern, channel)) collect(SubscriptionKind::kPattern, pattern, on_threads);
     }
   }
   if (published.receivers == 0) return published;
@@ -146,19 +162,16 @@ PubSub::Published PubSub::Publish(SubscriptionKind kind, std::string_view channe
   for (size_t i = 0; i < by_thread.size(); ++i) {
     if (by_thread[i].empty()) continue;
     IoThread* thread = threads[i].get();
-    const bool drop = thread->overflowing();
+    const size_t bytes = sizeof(Message) + shared->channel.size() + shared->text.size() +
+                         by_thread[i].size() * sizeof(Delivery);
     thread->Post(
-        [thread, shared = drop ? nullptr : shared, deliveries = std::move(by_thread[i])] {
-          LocalSubscriptions& subscriptions = thread->subscriptions();
+        [thread, shared, deliveries = std::move(by_thread[i])] {
           for (const Delivery& delivery : deliveries) {
-            if (shared == nullptr) {
-              subscriptions.DropSubscribers(delivery.kind, delivery.name);
-            } else {
-              subscriptions.Deliver(delivery.kind, delivery.name, shared->channel, shared->text);
-            }
+            thread->subscriptions().Deliver(delivery.kind, delivery.name, shared->channel,
+                                            shared->text);
           }
         },
-        drop ? 0 : sizeof(Message) + shared->channel.size() + shared->text.size());
+        bytes);
     if (thread->congested()) published.congested.push_back(thread);
   }
   return published;
@@ -167,7 +180,7 @@ PubSub::Published PubSub::Publish(SubscriptionKind kind, std::string_view channe
 std::vector<std::string> PubSub::Names(SubscriptionKind kind, std::string_view pattern) {
   std::vector<std::string> names;
   absl::MutexLock lock(&mutex_);
-  for (const auto& [name, counts] : counts_[static_cast<size_t>(kind)]) {
+  for (const auto& [name, on_threads] : names_[static_cast<size_t>(kind)]) {
     if (GlobMatches(pattern, name)) names.push_back(name);
   }
   return names;
@@ -175,17 +188,17 @@ std::vector<std::string> PubSub::Names(SubscriptionKind kind, std::string_view p
 
 int64_t PubSub::SubscriberCount(SubscriptionKind kind, std::string_view name) {
   absl::MutexLock lock(&mutex_);
-  const auto& names = counts_[static_cast<size_t>(kind)];
+  const auto& names = names_[static_cast<size_t>(kind)];
   const auto found = names.find(name);
   if (found == names.end()) return 0;
   int64_t total = 0;
-  for (const uint32_t count : found->second) total += count;
+  for (const Subscribers& on_thread : found->second) total += on_thread.count;
   return total;
 }
 
 size_t PubSub::NameCount(SubscriptionKind kind) {
   absl::MutexLock lock(&mutex_);
-  return counts_[static_cast<size_t>(kind)].size();
+  return names_[static_cast<size_t>(kind)].size();
 }
 
 }  // namespace chorale

@@ -9,7 +9,8 @@
 //
 // A publisher that may not wait, a script or a transaction, can fill an inbox. From the bound on
 // (IoThread::overflowing) its messages are not kept, and the subscribers that miss them are closed,
-// as they would be for reading too slowly.
+// as they would be for reading too slowly. One task per name and thread does that, however many
+// messages are lost.
 //
 // Order: messages of one publisher reach every subscriber in the order of publishing, because an
 // inbox is first in, first out. A message that is published after a SUBSCRIBE was answered arrives.
@@ -83,11 +84,18 @@ class PubSub {
   size_t NameCount(SubscriptionKind kind);
 
  private:
-  // Subscribers of one name by thread.
-  using Counts = std::vector<uint32_t>;
+  // The subscribers of one name on one thread.
+  struct Subscribers {
+    uint32_t count = 0;
+    bool losing = false;  // they missed a message, and a task to close them is under way
+  };
+  using ByThread = std::vector<Subscribers>;
+
+  // Closes the subscribers on this thread, the caller's, that missed a message.
+  void DropSubscribers(SubscriptionKind kind, std::string_view name, IoThread& thread);
 
   absl::Mutex mutex_;
-  std::array<StringMap<Counts>, kSubscriptionKinds> counts_ ABSL_GUARDED_BY(mutex_);
+  std::array<StringMap<ByThread>, kSubscriptionKinds> names_ ABSL_GUARDED_BY(mutex_);
   const int thread_count_;
 };
 

@@ -83,7 +83,10 @@ Server::Server(Config& config)
       threads_[0]->io(), [this](int descriptor, int family) { Accept(descriptor, family); });
 }
 
-Server::~Server() = default;
+Server::~Server() {
+  listener_.reset();
+  for (const auto& thread : threads_) thread->Abandon();
+}
 
 const std::vector<std::string>& Server::addresses() const { return listener_->addresses(); }
 int Server::port() const { return listener_->port(); }
@@ -164,6 +167,10 @@ void Server::Accept(int descriptor, int family) {
 void Server::Adopt(IoThread& thread, int descriptor, int family) {
   // The connection counts itself; until here the listener counted it.
   --thread.connections;
+  if (stopping()) {
+    ::close(descriptor);
+    return;
+  }
   error_code error;
   Connection::Transport::Socket socket(thread.io());
   socket.assign(asio::generic::stream_protocol(family, 0), descriptor, error);

@@ -14,6 +14,9 @@ constexpr int kSpins = 64;
 constexpr int kYields = 64;
 constexpr std::chrono::microseconds kNap{50};
 
+// Removed values that one token keeps for later: enough for a command, a bound for a script.
+constexpr size_t kMostGarbage = 128;
+
 void Pause(int attempt) {
   if (attempt < kSpins) {
 #if defined(__x86_64__)
@@ -184,7 +187,10 @@ bool LockedKeys::Unlink(int db, std::string_view key) {
   Entry* entry = FindLive(database, key, hash);
   if (entry == nullptr) return false;
   TouchIn(database, key);
-  garbage_.push_back(database.Remove(entry, hash));
+  Entry::Pointer removed = database.Remove(entry, hash);
+  if (removed->type() == ValueType::kString) return true;
+  if (garbage_.size() == kMostGarbage) garbage_.clear();
+  garbage_.push_back(std::move(removed));
   return true;
 }
 
@@ -377,6 +383,7 @@ void LockedKeys::ResetCounters() {
 }
 
 void LockedKeys::Flush(int db) {
+  if (db <= std::exchange(last_emptied_, db)) emptied_.clear();
   ForEachShard(held_, [&](int index) {
     Database& database = DatabaseIn(index, db);
     if (database.entries().empty()) return;

@@ -100,7 +100,8 @@ class LockedKeys {
     Put(db, Entry::NewObject(key, std::move(object)));
   }
   bool Delete(int db, std::string_view key);
-  // The same, but the value is freed once no shard is held any more.
+  // The same, but a value of many parts is freed once no shard is held any more. Of those that one
+  // token removes only the last few wait so long.
   bool Unlink(int db, std::string_view key);
   // Takes the value out of `key` (which exists) and puts it, with its expiry, at (to_db, to).
   void Move(int db, std::string_view key, int to_db, std::string_view to);
@@ -124,7 +125,8 @@ class LockedKeys {
   // ---- all keys; the token holds every shard unless a shard is named ----
   size_t Size(int db);
   size_t Expiring(int db);
-  void Flush(int db);  // Frees what it removed once no shard is held any more.
+  // Frees what it removed once no shard is held any more, or when a database is emptied again.
+  void Flush(int db);
   void Swap(int db_a, int db_b);
   // Counted over the held shards.
   struct Totals {
@@ -181,6 +183,7 @@ class LockedKeys {
   // Removed, but not freed under the locks.
   std::vector<Entry::Pointer> garbage_;
   std::vector<std::unique_ptr<Database>> emptied_;
+  int last_emptied_ = -1;  // in their order, as FLUSHALL does
 };
 
 // A value being changed in place. Removes the value when it became empty, and tells watchers if it

@@ -36,8 +36,7 @@ void Discard(CommandContext& ctx) {
     ctx.reply.Error("ERR DISCARD without MULTI");
     return;
   }
-  EndTransaction(ctx.client);
-  UnwatchAll(ctx.client, ctx.keys);
+  ResetTransaction(ctx.client);
   ctx.reply.Ok();
 }
 
@@ -95,8 +94,9 @@ void Watch(CommandContext& ctx) {
   ctx.reply.Ok();
 }
 
+// In a transaction EXEC has done it already.
 void Unwatch(CommandContext& ctx) {
-  UnwatchAll(ctx.client, ctx.keys);
+  ResetTransaction(ctx.client);
   ctx.reply.Ok();
 }
 
@@ -105,7 +105,7 @@ constexpr uint32_t kControl = kNoScript | kLoading | kStale | kFast | kAllowBusy
 constexpr Command kCommands[] = {
     {"discard",
      1,
-     kControl | kInTransaction | kWatch,
+     kControl | kInTransaction,
      {},
      kCatFast | kCatTransaction,
      &Discard,
@@ -132,7 +132,7 @@ constexpr Command kCommands[] = {
      "Begins to queue commands."},
     {"unwatch",
      1,
-     kControl | kWatch,
+     kControl,
      {},
      kCatFast | kCatTransaction,
      &Unwatch,
@@ -141,7 +141,7 @@ constexpr Command kCommands[] = {
      "Forgets the watched keys."},
     {"watch",
      -2,
-     kControl | kInTransaction | kWatch,
+     kControl | kInTransaction,
      {1, -1, 1},
      kCatFast | kCatTransaction,
      &Watch,

@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from support.observe import clients_on_two_threads, info, wait_until_blocked
-from support.resp import NULL, NULL_ARRAY, NULL_BULK, Error, RespClient, Simple, encode
+from support.resp import NULL, NULL_ARRAY, NULL_BULK, Error, Push, RespClient, Simple, encode
 from support.waiting import wait_until
 
 OK = Simple("OK")
@@ -266,6 +266,76 @@ def test_only_a_stop_ends_a_script_that_has_written(busy_server):
         wait_until(lambda: is_busy(client))
         assert client.command("SCRIPT", "KILL").code == "UNKILLABLE"
         busy_server.stop()
+
+
+@pytest.mark.chorale_only
+@pytest.mark.sanitizer
+def test_a_client_that_goes_while_its_script_runs_leaves_nothing_behind(server_factory):
+    """Its transaction goes on to subscribe a connection that had to be closed meanwhile."""
+    server = server_factory(lua_time_limit=20, threads=1)
+    runner, client = server.connect(protocol=3), server.connect()
+    runner.send("SUBSCRIBE", "own")
+    assert runner.read_push() == Push([b"subscribe", b"own", 1])
+    script = """
+        local clock = redis.call('TIME')
+        local until_s = clock[1] + ARGV[1]
+        repeat
+            redis.call('PUBLISH', 'own', 'message')
+            clock = redis.call('TIME')
+        until tonumber(clock[1]) >= until_s
+        """
+    runner.pipeline([("MULTI",), ("EVAL", script, 0, 2), ("SUBSCRIBE", "other"), ("SET", "x", 1)])
+    runner.send("EXEC")
+    wait_until(lambda: is_busy(client))
+    runner.abort()
+    wait_until(lambda: not is_busy(client))
+    assert client.command("GET", "x") == b"1"
+    wait_until(lambda: client.ok("PUBSUB", "CHANNELS") == [])
+    assert client.command("PUBLISH", "other", "message") == 0
+    client.close()
+
+
+@pytest.mark.chorale_only
+def test_a_transaction_that_a_script_keeps_waiting_ends_with_the_refusal(server_factory):
+    """It waits already when the script's time is over, unlike one that comes later."""
+    server = server_factory(lua_time_limit=500, threads=2)
+    (runner, control, *_), (client, listener, *_) = clients_on_two_threads(server).values()
+    listener.ok("SUBSCRIBE", "began")
+    client.ok("WATCH", "watched")
+    client.pipeline([("MULTI",), ("SET", "x", 1)])
+    errors = info(control, "stats")["total_error_replies"]
+    script = "redis.call('PUBLISH', 'began', '') while true do end"
+    runner.send("EVAL", script, 0)
+    listener.read()
+    assert client.command("EXEC") == Error(
+        "EXECABORT Transaction discarded because of: " + BUSY.text
+    )
+    assert client.command("DISCARD") == Error("ERR DISCARD without MULTI")
+    assert client.command("WATCH", "watched") == BUSY
+    assert client.command("UNWATCH") == OK
+    assert client.command("MULTI") == OK
+    assert client.command("DISCARD") == OK
+    assert client.command("SCRIPT", "KILL") == OK
+    assert runner.read() == Error("ERR Script killed by user with SCRIPT KILL..." + where(script))
+    assert client.command("GET", "x") == NULL_BULK
+    # EXEC, DISCARD, WATCH and the killed script.
+    assert int(info(control, "stats")["total_error_replies"]) == int(errors) + 4
+
+
+def test_values_that_a_script_removes_again_and_again_do_not_pile_up(server_factory):
+    server = server_factory()
+    before = server.peak_memory()
+    with server.connect(deadline=60) as client:
+        script = """
+            local part = string.rep('x', 100000)
+            for i = 1, 1500 do
+                redis.call('RPUSH', 'list', part, part, part, part, part)
+                redis.call(unpack(ARGV))
+            end
+            """
+        for remove in ["UNLINK", "list"], ["FLUSHDB"], ["FLUSHALL"]:
+            assert client.command("EVAL", script, 0, *remove) == NULL_BULK
+    assert server.peak_memory() - before < 200_000_000, f"{server.peak_memory() >> 20} MB"
 
 
 @pytest.mark.sanitizer

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -105,6 +106,34 @@ def test_a_publisher_waits_for_a_congested_thread_and_no_message_is_lost(
     assert info(control, "blocked_clients", "clients") == 0
 
 
+def test_what_a_publisher_sent_before_it_hung_up_is_published(
+    server_factory: Callable[..., Server],
+) -> None:
+    """It is held back for a thread that sleeps, and closes its side meanwhile."""
+    server = server_factory(threads=2, enable_debug_command="yes")
+    count = 20000
+    (publisher, control, *_), (sleeper, subscriber, *_) = clients_on_two_threads(server).values()
+    subscriber.ok("SUBSCRIBE", "channel")
+    sleeper.send("DEBUG", "SLEEP", 2)
+    batch = b"".join(encode("PUBLISH", "channel", b"%d" % i) for i in range(count))
+
+    def send() -> None:
+        publisher.send_raw(batch)
+        publisher.socket.shutdown(socket.SHUT_WR)
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    wait_until(
+        lambda: info(control, "blocked_clients", "clients") == 1, 10, "the publisher has to wait"
+    )
+    for i in range(count):
+        assert subscriber.read()[2] == b"%d" % i
+    sender.join(30)
+    assert [publisher.read() for _ in range(count)] == [1] * count
+    assert publisher.is_closed_by_server()
+    assert sleeper.read() == Simple("OK")
+
+
 def test_a_client_waits_for_a_monitor_whose_thread_is_congested(
     server_factory: Callable[..., Server],
 ) -> None:
@@ -140,22 +169,23 @@ def bytes_until_end(client: RespClient, wanted: int) -> int:
     return received
 
 
+@pytest.mark.parametrize("length, count", [(2048, 200_000), (1, 1_500_000)])
 def test_what_a_script_publishes_takes_no_more_memory_than_the_output_limit_lets_wait(
-    server_factory: Callable[..., Server],
+    server_factory: Callable[..., Server], length: int, count: int
 ) -> None:
-    """400 MB in one command, which the only thread runs while it could send nothing."""
+    """Some 400 MB in one command, which the only thread runs while it could send nothing."""
     server = server_factory(threads=1)
     before = server.peak_memory()
     with server.connect() as publisher, server.connect(deadline=60) as subscriber:
         subscriber.ok("SUBSCRIBE", "c")
-        script = (
-            "local m = string.rep('x', 2048) for i = 1, 200000 do redis.call('publish', 'c', m) end"
-        )
-        frame = encode("message", "c", b"x" * 2048)
-        everything = 200_000 * len(frame)
+        script = """
+            local message = string.rep('x', ARGV[1])
+            for i = 1, ARGV[2] do redis.call('PUBLISH', 'c', message) end
+            """
+        everything = count * len(encode("message", "c", b"x" * length))
         with ThreadPoolExecutor(1) as pool:
             received = pool.submit(bytes_until_end, subscriber, everything)
-            assert publisher.command("EVAL", script, 0, timeout=60) is NULL_BULK
+            assert publisher.command("EVAL", script, 0, length, count, timeout=60) is NULL_BULK
             if received.result() < everything:
                 assert disconnections(publisher) == 1
         assert publisher.command("PING") == Simple("PONG")
