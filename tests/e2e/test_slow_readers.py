@@ -106,6 +106,7 @@ def test_a_publisher_waits_for_a_congested_thread_and_no_message_is_lost(
     assert info(control, "blocked_clients", "clients") == 0
 
 
+@pytest.mark.sanitizer
 def test_what_a_publisher_sent_before_it_hung_up_is_published(
     server_factory: Callable[..., Server],
 ) -> None:
