@@ -142,7 +142,6 @@ void NoteIfSlow(const CommandContext& context, uint64_t ticks) {
   const Command& command = context.command;
   const int64_t slow_us = config.slowlog_log_slower_than_us.load(std::memory_order_relaxed);
   const int64_t threshold_ms = config.latency_monitor_threshold_ms.load(std::memory_order_relaxed);
-  if (slow_us < 0 && threshold_ms == 0) return;
   const int64_t duration_us = TicksToNanos(ticks) / 1000;
   if (slow_us >= 0 && duration_us >= slow_us && !command.has(kSkipSlowlog)) {
     const ClientInfo& info = *context.client.info;
@@ -197,7 +196,7 @@ void Dispatch(Connection& connection, Arguments args, ReplyWriter& reply) {
   LockedKeys keys(server.store(), thread.now_ms());
   // A script that runs past its time keeps every shard; waiting for it would keep this thread from
   // serving SCRIPT KILL.
-  if (!keys.Lock(shards, [&server] { return server.script_busy(); })) {
+  if (shards != 0 && !keys.Lock(shards, [&server] { return server.script_busy(); })) {
     reply.Error(kBusy);
     NoteRefusal(connection, command, reply, reply_begin);
     return;
@@ -214,9 +213,8 @@ void Call(CommandContext& context) {
   Server& server = context.server;
   const Command& command = context.command;
   const size_t reply_begin = context.reply.out().size();
-  const uint64_t began = context.thread.lap_began();
   command.handler(context);
-  const uint64_t ticks = context.thread.Lap() - began;
+  const uint64_t ticks = context.thread.Lap();
   const bool shown = !command.has(kSkipMonitor) && !command.has(kAdmin);
   if (shown && server.monitors().active()) server.monitors().Feed(context);
 
@@ -226,7 +224,7 @@ void Call(CommandContext& context) {
   counters.calls.Add();
   counters.ticks.Add(ticks);
   if (CountIfError(server, statistics, context.reply.out(), reply_begin)) counters.failed.Add();
-  NoteIfSlow(context, ticks);
+  if (ticks >= context.thread.slow_ticks()) NoteIfSlow(context, ticks);
 }
 
 void WriteUnknownCommand(Arguments args, ReplyWriter& reply) {

@@ -169,13 +169,13 @@ void IoThread::RemoveConnection(Connection* connection) { connections_.erase(con
 void IoThread::BeginTurn() {
   now_ms_ = UnixMillis();
   lap_ticks_ = NowTicks();
-  now_ms_until_ticks_ = lap_ticks_ + MicrosToTicks(kTimeOfDayValidUs);
-}
-
-uint64_t IoThread::Lap() {
-  lap_ticks_ = NowTicks();
-  if (lap_ticks_ > now_ms_until_ticks_) BeginTurn();
-  return lap_ticks_;
+  turn_until_ticks_ = lap_ticks_ + MicrosToTicks(kTimeOfDayValidUs);
+  const Config& config = server_.config();
+  const int64_t log_us = config.slowlog_log_slower_than_us.load(std::memory_order_relaxed);
+  const int64_t monitor_ms = config.latency_monitor_threshold_ms.load(std::memory_order_relaxed);
+  slow_ticks_ = UINT64_MAX;
+  if (log_us >= 0) slow_ticks_ = MicrosToTicks(log_us);
+  if (monitor_ms > 0) slow_ticks_ = std::min(slow_ticks_, MicrosToTicks(monitor_ms * 1000));
 }
 
 std::string IoThread::TakeReplyBuffer() { return std::exchange(spare_reply_buffer_, {}); }

@@ -19,6 +19,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/synchronization/mutex.h"
+#include "broker/clock.h"
 #include "storage/locked_keys.h"
 
 namespace boost::asio {
@@ -67,13 +68,20 @@ class IoThread {
   bool overflowing() const;
 
   // ---- this thread only ----
-  // Begins a turn: reads the clocks.
+  // Begins a turn: reads the clocks, and the options that every command would look at.
   void BeginTurn();
   // Unix time, as of the turn's beginning; read anew when a command took long.
   int64_t now_ms() const { return now_ms_; }
-  // Ends the timing of one command and begins the next; returns the ticks when it ended.
-  uint64_t Lap();
-  uint64_t lap_began() const { return lap_ticks_; }
+  // Ends the timing of one command and begins the next; returns the ticks that it took.
+  uint64_t Lap() {
+    const uint64_t now = NowTicks();
+    const uint64_t took = now - lap_ticks_;
+    lap_ticks_ = now;
+    if (now > turn_until_ticks_) [[unlikely]] BeginTurn();
+    return took;
+  }
+  // Commands that take as many ticks may concern the slow log or the latency monitor.
+  uint64_t slow_ticks() const { return slow_ticks_; }
   // An empty buffer for the replies of one turn, with its capacity kept from turn to turn.
   std::string TakeReplyBuffer();
   void ReturnReplyBuffer(std::string buffer);
@@ -118,8 +126,9 @@ class IoThread {
   // This thread only.
   std::deque<Task> tasks_;  // taken from the inbox, not run yet
   int64_t now_ms_ = 0;
-  uint64_t now_ms_until_ticks_ = 0;
+  uint64_t turn_until_ticks_ = 0;
   uint64_t lap_ticks_ = 0;
+  uint64_t slow_ticks_ = 0;
   std::string spare_reply_buffer_;
   std::vector<std::shared_ptr<Connection>> to_flush_;
   bool flush_scheduled_ = false;
