@@ -72,7 +72,7 @@ bool ClientPause::Holds(const Command& command, Client& client) {
   const Mode mode = mode_;
   if (mode == Mode::kNone || (mode == Mode::kWrites && !Writes(command, client))) return false;
   waiting_.emplace(client.info->id, client.info);
-  client.connection.Pause();
+  client.connection.Postpone();
   return true;
 }
 

@@ -177,7 +177,7 @@ bool Connection::ProcessBatch(std::string& replies) {
 // False if the command was postponed; then it stays at the front of the input.
 bool Connection::ExecuteAndConsume(Arguments args, size_t size, std::string& replies) {
   if (!args.empty()) Execute(args, replies);
-  if (std::exchange(postponed_, false)) {
+  if (postponed_) {
     recovered_key_ = std::exchange(recovered_before_, {});
     return false;
   }
@@ -439,11 +439,6 @@ void Connection::Postpone() {
   Suspend();
 }
 
-void Connection::Pause() {
-  paused_ = true;
-  Postpone();
-}
-
 bool Connection::PostponeUntilOthersAreRead() {
   if (std::exchange(others_were_read_, true)) return false;
   Postpone();
@@ -453,7 +448,10 @@ bool Connection::PostponeUntilOthersAreRead() {
 
 void Connection::Resume() {
   if (closed_ || !std::exchange(suspended_, false)) return;
-  paused_ = false;
+  if (std::exchange(postponed_, false) && PeerIsGone()) {
+    Close();
+    return;
+  }
   client_.info->blocked = waiter_ != nullptr;
   if (waiting()) return;
   Process();
@@ -471,7 +469,7 @@ void Connection::Close() {
   if (std::exchange(closed_, true)) return;
   spdlog::debug("client {} ({}) is gone", client_.info->id, client_.info->address);
   const auto self = shared_from_this();
-  if (paused_) server().pause().Forget(*client_.info);
+  if (postponed_) server().pause().Forget(*client_.info);
   if (waiter_ != nullptr) {
     thread_.WithKeys(Store::MaskOf(waiter_->keys()),
                      [waiter = waiter_](LockedKeys& keys) { (void)keys.Unregister(waiter); });

@@ -63,10 +63,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // hangs up meanwhile.
   void Suspend();
   void Resume();
-  // Suspends, and the command that runs now is dispatched again by Resume. It wrote no reply.
+  // Suspends, and the command that runs now is dispatched again by Resume. It wrote no reply. Of a
+  // client that hangs up meanwhile nothing runs: its command would come too late.
   void Postpone();
-  // The same for CLIENT PAUSE: a client that hangs up meanwhile is closed at once, as in Redis.
-  void Pause();
   bool suspended() const { return suspended_; }
 
   // ---- called by tasks on this thread ----
@@ -134,7 +133,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool DropIdle(int64_t now_ms);
   bool waiting() const { return waiter_ != nullptr || suspended_; }
   // What the client has sent already will run, also if the client is gone.
-  bool must_finish() const { return suspended_ && !paused_; }
+  bool must_finish() const { return suspended_ && !postponed_; }
 
   IoThread& thread_;
   const std::unique_ptr<Transport> transport_;
@@ -158,8 +157,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool filled_ = false;     // the last read took all the room there was
   bool shrinking_ = false;  // a read is being cancelled to give memory back
   bool suspended_ = false;
-  bool paused_ = false;     // suspended by CLIENT PAUSE
-  bool postponed_ = false;  // the command at the front of the input has not run yet
+  bool postponed_ = false;  // suspended, and the command at the front of the input has not run
   bool close_after_reply_ = false;
   bool keep_reply_ = false;
   bool dropping_ = false;  // about to be closed, whatever there is to send or to run

@@ -1,5 +1,6 @@
 #include "broker/scripting/lua_cmsgpack.h"
 
+#include <array>
 #include <bit>
 #include <climits>
 #include <cmath>
@@ -174,15 +175,62 @@ class Unpacker {
 
   size_t left() const { return rest_.size(); }
 
-  // Pushes the next value. Raises when there is none.
+  // Pushes the next value with all that is in it. Raises when there is none. It does not recurse,
+  // so that the nesting takes none of the thread's stack.
   void Push() {
-    luaL_checkstack(L_, 3,
-                    "too many return values at once; use unpack_one or unpack_limit instead.");
+    size_t depth = 0;
+    do {
+      luaL_checkstack(L_, 3,
+                      "too many return values at once; use unpack_one or unpack_limit instead.");
+      bool complete = !PushOne(&open_[depth]);
+      if (!complete) ++depth;
+      for (; depth > 0; --depth) {
+        Table& table = open_[depth - 1];
+        if (complete) AddTo(table);
+        complete = table.added == table.values;
+        if (!complete) break;
+      }
+    } while (depth > 0);
+  }
+
+ private:
+  // A table whose contents are being read, on Lua's stack.
+  struct Table {
+    uint64_t values;  // that belong to it; a map's keys count
+    uint64_t added;
+    bool map;
+  };
+
+  // Pushes a value without what is in it. True if it is a table.
+  bool PushOne(Table* table) {
     const auto type = static_cast<unsigned>(Number(1));
+    if (type >= 0x80 && type <= 0x8f) return Open(table, true, type & 0x0f);
+    if (type >= 0x90 && type <= 0x9f) return Open(table, false, type & 0x0f);
+    if (type == 0xdc || type == 0xdd) return Open(table, false, Number(2u << (type - 0xdc)));
+    if (type == 0xde || type == 0xdf) return Open(table, true, Number(2u << (type - 0xde)));
+    PushScalar(type);
+    return false;
+  }
+
+  bool Open(Table* table, bool map, uint64_t size) {
+    *table = {map ? 2 * size : size, 0, map};
+    lua_newtable(L_);
+    return true;
+  }
+
+  // Pops a value, or a key with its value, into the table below.
+  void AddTo(Table& table) {
+    ++table.added;
+    if (!table.map) {
+      lua_rawseti(L_, -2, static_cast<int>(table.added));
+    } else if (table.added % 2 == 0) {
+      lua_settable(L_, -3);  // refuses nil and NaN as a key
+    }
+  }
+
+  void PushScalar(unsigned type) {
     if (type <= 0x7f) return lua_pushnumber(L_, type);
     if (type >= 0xe0) return lua_pushnumber(L_, static_cast<int8_t>(type));
-    if (type <= 0x8f) return PushMap(type & 0x0f);
-    if (type <= 0x9f) return PushArray(type & 0x0f);
     if (type <= 0xbf) return PushString(type & 0x1f);
     switch (type) {
       case 0xc0:
@@ -209,18 +257,11 @@ class Unpacker {
       case 0xda:
       case 0xdb:
         return PushString(Number(1u << (type - 0xd9)));
-      case 0xdc:
-      case 0xdd:
-        return PushArray(Number(2u << (type - 0xdc)));
-      case 0xde:
-      case 0xdf:
-        return PushMap(Number(2u << (type - 0xde)));
       default:
         luaL_error(L_, "Bad data format in input.");
     }
   }
 
- private:
   std::string_view Take(uint64_t size) {
     if (size > rest_.size()) luaL_error(L_, "Missing bytes in input.");
     const std::string_view bytes = rest_.substr(0, size);
@@ -244,25 +285,10 @@ class Unpacker {
     lua_pushlstring(L_, text.data(), text.size());
   }
 
-  void PushArray(uint64_t size) {
-    lua_newtable(L_);
-    for (uint64_t i = 1; i <= size; ++i) {
-      Push();
-      lua_rawseti(L_, -2, static_cast<int>(i));
-    }
-  }
-
-  void PushMap(uint64_t size) {
-    lua_newtable(L_);
-    for (uint64_t i = 0; i < size; ++i) {
-      Push();
-      Push();
-      lua_settable(L_, -3);  // refuses nil and NaN as a key
-    }
-  }
-
   lua_State* const L_;
   std::string_view rest_;
+  // No vector, which an error would leak. Each takes a slot of Lua's stack, which ends before.
+  std::array<Table, LUAI_MAXCSTACK> open_;
 };
 
 // Argument 1 is the input. Returns all of it with `limit` 0, else up to so many values with the

@@ -207,3 +207,23 @@ def test_a_message_whose_backup_a_pause_held_is_back_in_its_queue_when_its_consu
     )
     assert control.command("ZSCORE", "queue", "message") == b"5"
     assert control.command("ZCARD", "queue$inflight") == 0
+
+
+def test_the_recovery_of_a_consumer_that_hung_up_meanwhile_is_left_to_the_next(server_factory):
+    """It would come after commands that were sent later, and bring back what they have handled."""
+    server = server_factory(threads=2, enable_debug_command="yes")
+    (consumer, sleeper, *_), (cancelled, control, *_) = clients_on_two_threads(server).values()
+    recovery = ("EVAL", SCRIPTS["cleanup_script"], 0, "queue", "queue$inflight")
+    number = cancelled.ok("CLIENT", "ID")
+    consumer.command("ZADD", "queue", 1, "message")
+    consumer.command(*recovery)
+    assert consumer.command("BZPOPMIN", "queue", 1) == [b"queue", b"message", b"1"]
+    sleeper.send("DEBUG", "SLEEP", 1)
+    wait_until(lambda: b"cmd=debug" in control.command("CLIENT", "LIST"))
+    cancelled.send(*recovery)
+    wait_until_blocked(control, 1)
+    cancelled.close()
+    assert consumer.command("ZADD", "queue$inflight", 1, "message") == 1
+    wait_until(lambda: client_row(control, number) is None, what="the consumer is gone")
+    assert control.command("ZRANGE", "queue$inflight", 0, -1) == [b"message"]
+    assert control.command("EXISTS", "queue") == 0

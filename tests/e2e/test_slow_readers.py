@@ -170,7 +170,7 @@ def bytes_until_end(client: RespClient, wanted: int) -> int:
     return received
 
 
-@pytest.mark.parametrize("length, count", [(2048, 200_000), (1, 1_500_000)])
+@pytest.mark.parametrize(("length", "count"), [(2048, 200_000), (1, 1_500_000)])
 def test_what_a_script_publishes_takes_no_more_memory_than_the_output_limit_lets_wait(
     server_factory: Callable[..., Server], length: int, count: int
 ) -> None:

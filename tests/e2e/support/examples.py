@@ -16,7 +16,7 @@ STOP_DEADLINE = 20.0
 
 
 def _heed_ctrl_c() -> None:
-    """As under a terminal: a shell that runs the tests in the background ignores SIGINT for them."""
+    """As under a terminal: a shell ignores SIGINT for the tests it runs in the background."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
