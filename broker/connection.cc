@@ -448,10 +448,7 @@ bool Connection::PostponeUntilOthersAreRead() {
 
 void Connection::Resume() {
   if (closed_ || !std::exchange(suspended_, false)) return;
-  if (std::exchange(postponed_, false) && PeerIsGone()) {
-    Close();
-    return;
-  }
+  postponed_ = false;
   client_.info->blocked = waiter_ != nullptr;
   if (waiting()) return;
   Process();
@@ -497,7 +494,6 @@ bool Connection::DropIdle(int64_t now_ms) {
   return true;
 }
 
-// For a connection on which no read is under way.
 bool Connection::PeerIsGone() const {
   pollfd watched{client_.info->descriptor, POLLRDHUP, 0};
   return ::poll(&watched, 1, 0) > 0 && (watched.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;

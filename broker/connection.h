@@ -67,6 +67,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // client that hangs up meanwhile nothing runs: its command would come too late.
   void Postpone();
   bool suspended() const { return suspended_; }
+  // Whether the client has hung up, as far as the kernel knows now.
+  bool PeerIsGone() const;
 
   // ---- called by tasks on this thread ----
   // Ends a Block with its reply and goes on with what was received meanwhile. Takes the lease over,
@@ -127,7 +129,6 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Cancel TryCancelBlock(std::string_view reply);
   void SendAwaited(std::string_view reply);
   void NoteActivity(int64_t now_ms);
-  bool PeerIsGone() const;
   void StartBlockTimer(int64_t timeout_ms);
   OutputLimit& output_limit();
   bool DropIdle(int64_t now_ms);

@@ -203,7 +203,7 @@ void Dispatch(Connection& connection, Arguments args, ReplyWriter& reply) {
   }
   if (client.info->no_touch.load(std::memory_order_relaxed)) keys.set_notes_use(false);
   CommandContext context{server, thread, client, *command, args, keys, reply, client.db};
-  if ((command->has(kScriptSource) || command->has(kScriptDigest)) && PostponeRecovery(context)) {
+  if ((command->has(kScriptSource) || command->has(kScriptDigest)) && HoldsRecovery(context)) {
     return;
   }
   Call(context);

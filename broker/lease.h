@@ -15,7 +15,9 @@
 // connection, relies on Redis's single thread: the ZADD was sent first, so the recovery script
 // finds the message in the backup. Here they may be on two threads. Therefore the recovery script
 // of a queue from which a message is leased without a backup waits until what had been sent to the
-// broker by then was run.
+// broker by then was run. For the same reason the recovery script of a consumer that has hung up is
+// not run: on a thread that is behind it would come after what its successor has done, and bring
+// back a message that was handled. The successor has run it anyway.
 
 #pragma once
 

@@ -254,12 +254,16 @@ ShardMask ShardsForScript(const Command& command, Arguments args) {
   return mask;
 }
 
-bool PostponeRecovery(CommandContext& ctx) {
-  if (ctx.server.leases().empty()) return false;
+bool HoldsRecovery(CommandContext& ctx) {
   const auto given = SplitArguments(ctx.args, ParseInt64(ctx.args[2]));
   if (!given) return false;
   const NativeScript* native = FindNative(ctx.command, ctx.args, *given);
   if (native == nullptr || !native->recovers) return false;
+  // Asked under the locks: whoever hangs up from here on does so after the script has run.
+  if (ctx.client.connection.PeerIsGone()) {
+    ctx.client.connection.Close();
+    return true;
+  }
   if (!ctx.server.leases().HasUnconfirmed(ctx.db, given->arguments[0])) return false;
   return ctx.client.connection.PostponeUntilOthersAreRead();
 }

@@ -227,3 +227,18 @@ def test_the_recovery_of_a_consumer_that_hung_up_meanwhile_is_left_to_the_next(s
     wait_until(lambda: client_row(control, number) is None, what="the consumer is gone")
     assert control.command("ZRANGE", "queue$inflight", 0, -1) == [b"message"]
     assert control.command("EXISTS", "queue") == 0
+
+
+def test_the_recovery_of_a_consumer_that_hung_up_before_a_busy_thread_read_it_is_left_to_the_next(
+    server_factory,
+):
+    server = server_factory(threads=2, enable_debug_command="yes")
+    (cancelled, sleeper, *_), (consumer, *_) = clients_on_two_threads(server).values()
+    number = cancelled.ok("CLIENT", "ID")
+    sleeper.send("DEBUG", "SLEEP", 1)
+    wait_until(lambda: b"cmd=debug" in consumer.command("CLIENT", "LIST"))
+    cancelled.send("EVAL", SCRIPTS["cleanup_script"], 0, "queue", "queue$inflight")
+    cancelled.close()
+    assert consumer.command("ZADD", "queue$inflight", 1, "message") == 1
+    wait_until(lambda: client_row(consumer, number) is None, what="the connection is gone")
+    assert consumer.command("ZRANGE", "queue$inflight", 0, -1) == [b"message"]
