@@ -82,8 +82,8 @@ void IoThread::Abandon() {
 }
 
 // Asio counts the work that a handler posts when that handler has returned, but PollOnce runs it
-// before, and a loop whose count comes to nothing ends. So every handler that is run here is counted
-// once more until the one that runs the script has returned.
+// before, and a loop whose count comes to nothing ends. So every handler that is run here is
+// counted once more until the one that runs the script has returned.
 void IoThread::PollOnce() {
   polling_ = true;
   if (!tasks_.empty()) Drain();  // those behind the task that runs the script

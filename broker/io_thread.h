@@ -77,7 +77,8 @@ class IoThread {
     const uint64_t now = NowTicks();
     const uint64_t took = now - lap_ticks_;
     lap_ticks_ = now;
-    if (now > turn_until_ticks_) [[unlikely]] BeginTurn();
+    if (now > turn_until_ticks_) [[unlikely]]
+      BeginTurn();
     return took;
   }
   // Commands that take as many ticks may concern the slow log or the latency monitor.
