@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from support.observe import clients_on_two_threads
+from support.observe import clients_on_two_threads, wait_until_blocked
 from support.resp import NULL_BULK, RespClient, Simple, encode
 from support.server import Server
 from support.waiting import wait_until
@@ -93,9 +93,7 @@ def test_a_publisher_waits_for_a_congested_thread_and_no_message_is_lost(
     replies: list = []
     sender = threading.Thread(target=lambda: replies.extend(publisher.pipeline(batch)))
     sender.start()
-    wait_until(
-        lambda: info(control, "blocked_clients", "clients") == 1, 10, "the publisher has to wait"
-    )
+    wait_until_blocked(control, 1)
     published = info(control, "total_commands_processed")
     assert published < count, "the publisher was held only after it had sent everything"
     assert sleeper.read() == Simple("OK")
@@ -124,9 +122,7 @@ def test_what_a_publisher_sent_before_it_hung_up_is_published(
 
     sender = threading.Thread(target=send)
     sender.start()
-    wait_until(
-        lambda: info(control, "blocked_clients", "clients") == 1, 10, "the publisher has to wait"
-    )
+    wait_until_blocked(control, 1)
     for i in range(count):
         assert subscriber.read()[2] == b"%d" % i
     sender.join(30)
@@ -145,9 +141,7 @@ def test_a_client_waits_for_a_monitor_whose_thread_is_congested(
     sleeper.send("DEBUG", "SLEEP", 2)
     sender = threading.Thread(target=lambda: client.pipeline([("ECHO", i) for i in range(count)]))
     sender.start()
-    wait_until(
-        lambda: info(control, "blocked_clients", "clients") == 1, 10, "the client has to wait"
-    )
+    wait_until_blocked(control, 1)
     assert sleeper.read() == Simple("OK")
     echoed = 0
     while echoed < count:
