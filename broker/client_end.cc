@@ -17,14 +17,19 @@ void ForgetWatched(Client& client) {
 
 }  // namespace
 
+ShardMask ShardsForWatched(const Client& client) {
+  ShardMask mask = 0;
+  for (const WatchedKey& watched : client.watched) mask |= Store::MaskOf(watched.key);
+  return mask;
+}
+
 void ResetTransaction(Client& client) {
   client.transaction.reset();
   client.info->queued = -1;
   if (client.watched.empty()) return;
-  ShardMask mask = 0;
-  for (const WatchedKey& watched : client.watched) mask |= Store::MaskOf(watched.key);
+  const ShardMask shards = ShardsForWatched(client);  // before the list is moved
   client.connection.thread().WithKeys(
-      mask, [watched = std::move(client.watched), flag = client.watch_flag](LockedKeys& keys) {
+      shards, [watched = std::move(client.watched), flag = client.watch_flag](LockedKeys& keys) {
         for (const WatchedKey& key : watched) keys.Unwatch(key.db, key.key, flag);
       });
   ForgetWatched(client);

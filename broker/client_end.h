@@ -2,11 +2,15 @@
 
 #pragma once
 
+#include "storage/store.h"
+
 namespace chorale {
 
 struct Client;
 class LockedKeys;
 
+// The shards of the keys that the client watches.
+[[nodiscard]] ShardMask ShardsForWatched(const Client& client);
 // Ends MULTI and WATCH; the watched keys forget the client soon. The caller holds no shard.
 void ResetTransaction(Client& client);
 // Ends WATCH under a token that holds the watched keys' shards.

@@ -119,12 +119,6 @@ void Queue(Client& client, const Command& command, Arguments args, ReplyWriter& 
   reply.SimpleString("QUEUED");
 }
 
-ShardMask ShardsForWatched(const Client& client) {
-  ShardMask mask = 0;
-  for (const WatchedKey& watched : client.watched) mask |= Store::MaskOf(watched.key);
-  return mask;
-}
-
 ShardMask ShardsForTransaction(const Client& client) {
   ShardMask mask = ShardsForWatched(client);
   if (client.transaction == nullptr) return mask;
