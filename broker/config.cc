@@ -13,7 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "broker/config_values.h"
-#include "broker/glob.h"
+#include "storage/glob.h"
 
 namespace chorale {
 namespace {

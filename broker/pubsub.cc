@@ -3,9 +3,9 @@
 #include <algorithm>
 
 #include "broker/connection.h"
-#include "broker/glob.h"
 #include "broker/io_thread.h"
 #include "protocol/reply_writer.h"
+#include "storage/glob.h"
 
 namespace chorale {
 namespace {

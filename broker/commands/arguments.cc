@@ -4,8 +4,8 @@
 #include <limits>
 
 #include "absl/strings/ascii.h"
-#include "broker/glob.h"
 #include "protocol/numbers.h"
+#include "storage/glob.h"
 
 namespace chorale {
 

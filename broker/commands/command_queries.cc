@@ -12,8 +12,8 @@
 #include "broker/commands/command_info.h"
 #include "broker/commands/help.h"
 #include "broker/commands/key_access.h"
-#include "broker/glob.h"
 #include "protocol/numbers.h"
+#include "storage/glob.h"
 
 namespace chorale {
 namespace {

@@ -6,8 +6,8 @@
 #include "absl/strings/match.h"
 #include "broker/commands/arguments.h"
 #include "broker/commands/deferred.h"
-#include "broker/glob.h"
 #include "broker/random.h"
+#include "storage/glob.h"
 #include "storage/keyspace_walk.h"
 
 namespace chorale {

@@ -93,6 +93,7 @@ std::vector<SortItem> Elements(const Entry& entry) {
       break;
     case ValueType::kString:
     case ValueType::kHash:
+    case ValueType::kChannelQueue:
       break;
   }
   return items;

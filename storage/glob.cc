@@ -1,4 +1,4 @@
-#include "broker/glob.h"
+#include "storage/glob.h"
 
 #include <cstddef>
 
