@@ -23,6 +23,7 @@ namespace chorale {
 
 class Connection;
 class IoThread;
+class MailboxDelivery;
 
 // What CLIENT LIST shows. Thread-safe: the owner writes, anyone reads.
 struct ClientInfo {
@@ -115,6 +116,7 @@ struct Client {
   std::vector<WatchedKey> watched;
   std::shared_ptr<WatchFlag> watch_flag;
   std::unique_ptr<Subscriptions> subscriptions;
+  std::vector<std::shared_ptr<MailboxDelivery>> mailboxes;  // that this client has opened
 
   bool subscribed() const { return subscriptions != nullptr && !subscriptions->empty(); }
 };

@@ -1,8 +1,10 @@
 #include "broker/client_end.h"
 
 #include "broker/client.h"
+#include "broker/clock.h"
 #include "broker/connection.h"
 #include "broker/io_thread.h"
+#include "broker/mailbox_delivery.h"
 #include "broker/server.h"
 #include "storage/locked_keys.h"
 
@@ -55,10 +57,16 @@ void UnsubscribeFromAll(Client& client) {
   client.info->channels = client.info->patterns = client.info->shard_channels = 0;
 }
 
+void LeaveMailboxes(Client& client) {
+  for (const auto& mailbox : client.mailboxes) mailbox->Leave(UnixMillis());
+  client.mailboxes.clear();
+}
+
 void EndClient(Client& client) {
   Server& server = client.connection.server();
   ResetTransaction(client);
   UnsubscribeFromAll(client);
+  LeaveMailboxes(client);
   if (client.info->monitor) server.monitors().Remove(*client.info);
   server.clients().Remove(client.info->id);
 }

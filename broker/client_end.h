@@ -16,6 +16,8 @@ void ResetTransaction(Client& client);
 // Ends WATCH under a token that holds the watched keys' shards.
 void UnwatchAll(Client& client, LockedKeys& keys);
 void UnsubscribeFromAll(Client& client);
+// The mailboxes wait for an owner from here on.
+void LeaveMailboxes(Client& client);
 // Everything the broker keeps for a client that is closing.
 void EndClient(Client& client);
 

@@ -68,6 +68,7 @@ enum CommandFlag : uint32_t {
   kExec = 1u << 23,             // holds the shards of the queued and of the watched keys
   kMayWrite = 1u << 24,         // counts as a write for CLIENT PAUSE and for read-only scripts
   kSecretArguments = 1u << 25,  // monitors and the slow log show none of its arguments
+  kChannelQueues = 1u << 26,    // holds the shards of the general channels that it names
   kScriptSource = 1u << 27,     // holds the shards that the script in argument 1 needs
   kScriptDigest = 1u << 28,     // the same of the script whose SHA-1 is argument 1
   kProtected = 1u << 29,        // refused unless enable-debug-command allows it
@@ -145,6 +146,10 @@ std::span<const Command> HashCommands();
 std::span<const Command> SetCommands();
 std::span<const Command> SortedSetCommands();
 std::span<const Command> PubSubCommands();
+std::span<const Command> LayerCommands();
+std::span<const Command> ChannelCommands();
+std::span<const Command> MailboxCommands();
+std::span<const Command> GroupCommands();
 std::span<const Command> TransactionCommands();
 std::span<const Command> ScriptingCommands();
 std::span<const Command> ConnectionCommands();

@@ -93,7 +93,8 @@ struct Table {
         HashCommands(),        SetCommands(),           SortedSetCommands(),  PubSubCommands(),
         TransactionCommands(), ScriptingCommands(),     ConnectionCommands(), ClientCommands(),
         ServerCommands(),      IntrospectionCommands(), ConfigCommands(),     InfoCommands(),
-        DiagnosticsCommands(), ReplicationCommands(),   AccessCommands()};
+        DiagnosticsCommands(), ReplicationCommands(),   AccessCommands(),     LayerCommands(),
+        ChannelCommands(),     MailboxCommands(),       GroupCommands()};
     size_t count = 0;
     for (const auto family : families) {
       for (const Command& command : family) count += 1 + command.subcommands.size();

@@ -78,6 +78,9 @@ class Config {
   std::atomic<int64_t> maxmemory{0};
   std::atomic<int64_t> proto_max_bulk_len{int64_t{512} << 20};
   std::atomic<int64_t> max_arguments{1 << 20};
+  // Bytes of one message on a layer, and of the events that may wait in a mailbox.
+  std::atomic<int64_t> layer_message_limit{16 << 20};
+  std::atomic<int64_t> mailbox_buffer_limit{64 << 20};
   std::atomic<int64_t> client_query_buffer_limit{int64_t{1} << 30};
   std::array<OutputLimit, kOutputClasses> output_limits;
   std::atomic<int64_t> blocking_reply_early_ms{150};

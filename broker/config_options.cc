@@ -211,6 +211,8 @@ void Config::AddClientOptions() {
   };
   AddMemory("proto-max-bulk-len", proto_max_bulk_len, 1 << 20, kMax);
   AddInteger("max-arguments", max_arguments, 16, 1 << 30);
+  AddMemory("layer-message-limit", layer_message_limit, 1 << 10, kMax);
+  AddMemory("mailbox-buffer-limit", mailbox_buffer_limit, 1 << 10, kMax);
   AddMemory("client-query-buffer-limit", client_query_buffer_limit, 1 << 20, kMax);
   AddInteger("blocking-reply-early-ms", blocking_reply_early_ms, 0, 60000);
   Add(

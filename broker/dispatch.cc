@@ -9,6 +9,7 @@
 #include "broker/client_end.h"
 #include "broker/clock.h"
 #include "broker/command_table.h"
+#include "broker/commands/layers.h"
 #include "broker/commands/scripting.h"
 #include "broker/connection.h"
 #include "broker/io_thread.h"
@@ -155,6 +156,7 @@ ShardMask ShardsFor(const Command& command, Arguments args) {
   if (command.has(kScriptSource) || command.has(kScriptDigest)) {
     return ShardsForScript(command, args);
   }
+  if (command.has(kChannelQueues)) return ShardsForChannels(args);
   // The common case of one key, without collecting positions.
   if (command.keys.first == 1 && command.keys.last == 1 && command.keys.count_at == 0) {
     return args.size() > 1 ? Store::MaskOf(args[1]) : 0;

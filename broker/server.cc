@@ -42,6 +42,9 @@ size_t ThreadCount(const Config& config) {
   return wanted != 0 ? wanted : std::max(1u, std::thread::hardware_concurrency());
 }
 
+// How often layers drop what has expired.
+constexpr int64_t kTidyMs = 1000;
+
 // A refused client is told why, without waiting for it.
 void Refuse(int descriptor, std::string_view reply) {
   (void)!::send(descriptor, reply.data(), reply.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -74,6 +77,7 @@ Server::Server(Config& config)
                                      [this] { return script_busy(); })),
       pubsub_(std::make_unique<PubSub>(static_cast<int>(ThreadCount(config)))),
       statistics_(ThreadCount(config), AllRows().size()),
+      layers_([this] { return static_cast<size_t>(config_.mailbox_buffer_limit.load()); }),
       started_at_ms_(UnixMillis()),
       run_id_(RandomHex(40)) {
   for (size_t i = 0; i < ThreadCount(config); ++i) {
@@ -250,6 +254,10 @@ void Server::Cron(IoThread& thread) {
 void Server::CronOnce(int64_t now_ms) {
   CalibrateTicks();
   store_->ServeUnserved(now_ms);
+  if (now_ms >= next_tidy_ms_) {
+    next_tidy_ms_ = now_ms + kTidyMs;
+    for (Layer* layer : layers_.All()) layer->Tidy(now_ms);
+  }
   statistics_.commands.Sample(statistics_.Sum(&ThreadStatistics::commands), now_ms);
   statistics_.input_bytes.Sample(statistics_.Sum(&ThreadStatistics::input_bytes), now_ms);
   statistics_.output_bytes.Sample(statistics_.Sum(&ThreadStatistics::output_bytes), now_ms);

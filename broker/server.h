@@ -24,6 +24,7 @@
 #include "broker/scripting/script_cache.h"
 #include "broker/slowlog.h"
 #include "broker/statistics.h"
+#include "storage/layers/layer.h"
 #include "storage/store.h"
 
 namespace chorale {
@@ -56,6 +57,7 @@ class Server {
   Monitors& monitors() { return monitors_; }
   ClientPause& pause() { return pause_; }
   LatencyMonitor& latency() { return latency_; }
+  LayerRegistry& layers() { return layers_; }
   const std::vector<std::unique_ptr<IoThread>>& threads() const { return threads_; }
 
   int64_t started_at_ms() const { return started_at_ms_; }
@@ -112,6 +114,7 @@ class Server {
   Monitors monitors_;
   ClientPause pause_;
   LatencyMonitor latency_;
+  LayerRegistry layers_;
   ScriptCache script_cache_;
   RunningScript running_script_;
   std::vector<std::unique_ptr<IoThread>> threads_;
@@ -120,6 +123,7 @@ class Server {
   std::atomic<bool> script_busy_ = false;
   absl::Notification stop_;
   int64_t started_at_ms_ = 0;
+  int64_t next_tidy_ms_ = 0;  // the first thread's
   std::string run_id_;
   uint64_t startup_memory_ = 0;
 };

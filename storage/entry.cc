@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "storage/hash.h"
+#include "storage/layers/channel_queue.h"
 #include "storage/list.h"
 #include "storage/set.h"
 #include "storage/sorted_set.h"
@@ -52,6 +53,8 @@ std::string_view ValueTypeName(ValueType type) {
       return "set";
     case ValueType::kSortedSet:
       return "zset";
+    case ValueType::kChannelQueue:
+      return "channel";
   }
   return "none";
 }
@@ -114,6 +117,9 @@ void Entry::FreePayload() {
       return;
     case ValueType::kSortedSet:
       delete &object<SortedSet>();
+      return;
+    case ValueType::kChannelQueue:
+      delete &object<ChannelQueue>();
       return;
   }
 }
@@ -185,6 +191,8 @@ std::string_view Entry::encoding() const {
       return object<Set>().encoding();
     case ValueType::kSortedSet:
       return object<SortedSet>().encoding();
+    case ValueType::kChannelQueue:
+      break;
   }
   return "unknown";
 }
@@ -202,6 +210,8 @@ size_t Entry::MemoryUsage() const {
       return own + object<Set>().MemoryUsage();
     case ValueType::kSortedSet:
       return own + object<SortedSet>().MemoryUsage();
+    case ValueType::kChannelQueue:
+      return own + object<ChannelQueue>().MemoryUsage();
   }
   return own;
 }
@@ -218,6 +228,8 @@ Entry::Pointer Entry::Clone(std::string_view key) const {
       return NewObject(key, std::make_unique<Set>(object<Set>().Clone()));
     case ValueType::kSortedSet:
       return NewObject(key, std::make_unique<SortedSet>(object<SortedSet>().Clone()));
+    case ValueType::kChannelQueue:
+      break;  // no command copies one
   }
   if (form_ == Form::kHeap) {
     Pointer copy(Allocate(key, 0));

@@ -20,8 +20,10 @@ class List;
 class Hash;
 class Set;
 class SortedSet;
+class ChannelQueue;
 
-enum class ValueType : uint8_t { kString, kList, kHash, kSet, kSortedSet };
+// kChannelQueue is never a Redis key's; see layers/channel_queue.h.
+enum class ValueType : uint8_t { kString, kList, kHash, kSet, kSortedSet, kChannelQueue };
 
 // The name that TYPE replies.
 [[nodiscard]] std::string_view ValueTypeName(ValueType type);

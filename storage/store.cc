@@ -18,7 +18,7 @@ Store::Store(int databases, std::function<bool()> give_up)
     : database_count_(databases), give_up_(std::move(give_up)) {
   for (Shard& shard : shards_) {
     absl::MutexLock lock(&shard.mutex);
-    for (int i = 0; i < databases; ++i) shard.databases.push_back(std::make_unique<Database>());
+    for (int i = 0; i <= databases; ++i) shard.databases.push_back(std::make_unique<Database>());
   }
 }
 

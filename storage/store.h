@@ -49,6 +49,8 @@ class Store {
   Store& operator=(const Store&) = delete;
 
   int database_count() const { return database_count_; }
+  // One more, which no client can select: it holds the queues of channels (layers/channel_queue.h).
+  int layers_db() const { return database_count_; }
 
   static int ShardOf(std::string_view key) { return ShardOfHash(HashKey(key)); }
   static int ShardOfHash(uint64_t hash) { return static_cast<int>(hash >> 58); }

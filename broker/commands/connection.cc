@@ -132,6 +132,7 @@ void Hello(CommandContext& ctx) {
   }
   if (options->name) client.info->set_name(*options->name);
   if (options->protocol) {
+    if (*options->protocol < 3) LeaveMailboxes(client);
     client.protocol = *options->protocol;
     client.info->protocol = client.protocol;
     ctx.reply.set_version(client.protocol);
@@ -159,6 +160,7 @@ void Reset(CommandContext& ctx) {
   ClientInfo& info = *client.info;
   ResetTransaction(client);
   UnsubscribeFromAll(client);
+  LeaveMailboxes(client);
   if (info.monitor) ctx.server.monitors().Remove(info);
   client.authenticated = !ctx.server.config().has_password;
   client.reply_mode = ReplyMode::kOn;

@@ -76,6 +76,8 @@ TEST_F(ConfigTest, EveryOptionOfTheDesignExists) {
                            "tcp-keepalive",
                            "proto-max-bulk-len",
                            "max-arguments",
+                           "layer-message-limit",
+                           "mailbox-buffer-limit",
                            "client-query-buffer-limit",
                            "client-output-buffer-limit",
                            "blocking-reply-early-ms",

@@ -1,0 +1,35 @@
+// What the commands of the native channel layer share; protocol/README.md is their reference. A
+// function that returns nullptr, nullopt or false has written the error.
+
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "broker/command.h"
+#include "storage/layers/layer.h"
+#include "storage/store.h"
+
+namespace chorale {
+
+inline constexpr uint32_t kLayerCommand = kNoScript | kNoMulti;
+
+// The shards of the general channels that a CHANNEL command names.
+[[nodiscard]] ShardMask ShardsForChannels(Arguments args);
+
+// The layer that argument 1 names; made if there is none.
+[[nodiscard]] Layer* ReadLayer(CommandContext& ctx);
+[[nodiscard]] bool CheckChannel(CommandContext& ctx, std::string_view name);
+[[nodiscard]] bool CheckGroup(CommandContext& ctx, std::string_view name);
+[[nodiscard]] bool CheckMessage(CommandContext& ctx, std::string_view message);
+
+// Puts a message into the queue of a general channel, whose shard the token holds. False if it is
+// full.
+[[nodiscard]] bool PushToQueue(LockedKeys& keys, Layer& layer, std::string_view channel,
+                               std::string_view message, const LayerPolicy& policy);
+
+}  // namespace chorale

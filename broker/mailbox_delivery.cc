@@ -1,0 +1,82 @@
+#include "broker/mailbox_delivery.h"
+
+#include <string_view>
+#include <utility>
+
+#include "broker/client.h"
+#include "broker/connection.h"
+#include "broker/frame.h"
+#include "broker/io_thread.h"
+#include "protocol/reply_writer.h"
+
+namespace chorale {
+namespace {
+
+using Kind = MailboxEvent::Kind;
+
+// Events that are written in one go; others have their turn in between.
+constexpr size_t kEventsPerTurn = 256;
+
+std::string_view WordFor(Kind kind) {
+  switch (kind) {
+    case Kind::kMessage:
+      return "channel-message";
+    case Kind::kGroupMessage:
+      return "group-message";
+    case Kind::kJoin:
+      return "group-join";
+    case Kind::kLeave:
+      return "group-leave";
+    case Kind::kReset:
+      return "mailbox-reset";
+  }
+  return {};
+}
+
+void WriteEvent(ReplyWriter& push, uint64_t epoch, const MailboxEvent& event) {
+  const bool message = event.message != nullptr;
+  const bool named = event.kind != Kind::kReset;
+  push.PushHeader(3 + (named ? 1 : 0) + (message ? 1 : 0) + event.channels.size());
+  push.Bulk(WordFor(event.kind));
+  push.Integer(static_cast<int64_t>(epoch));
+  push.Integer(static_cast<int64_t>(event.number));
+  if (named) push.Bulk(event.name);
+  if (message) push.Bulk(*event.message);
+  for (const std::string& channel : event.channels) push.Bulk(channel);
+}
+
+}  // namespace
+
+void MailboxDelivery::Wake() {
+  thread_.Post([self = shared_from_this()] { self->Deliver(); });
+}
+
+void MailboxDelivery::Deliver() {
+  const auto connection = connection_.lock();
+  if (connection == nullptr || connection->closed()) return;
+  auto bytes = std::make_shared<std::string>();
+  ReplyWriter push(bytes.get(), 3);
+  const bool all = mailbox_->Take(
+      this, kEventsPerTurn,
+      [&](uint64_t epoch, const MailboxEvent& event) { WriteEvent(push, epoch, event); });
+  if (!bytes->empty()) connection->Deliver(Frame(std::move(bytes)));
+  if (!all) Wake();
+}
+
+void MailboxDelivery::BeTaken(uint64_t epoch) {
+  thread_.Post([self = shared_from_this(), epoch] { self->TellTaken(epoch); });
+}
+
+void MailboxDelivery::TellTaken(uint64_t epoch) {
+  const auto connection = connection_.lock();
+  if (connection == nullptr || connection->closed()) return;
+  std::erase(connection->client().mailboxes, shared_from_this());
+  auto bytes = std::make_shared<std::string>();
+  ReplyWriter push(bytes.get(), 3);
+  push.PushHeader(2);
+  push.Bulk("mailbox-taken");
+  push.Integer(static_cast<int64_t>(epoch));
+  connection->Deliver(Frame(std::move(bytes)));
+}
+
+}  // namespace chorale

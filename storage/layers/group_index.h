@@ -1,0 +1,63 @@
+// Which mailboxes and which general channels are in each group of a layer. A mailbox knows its own
+// members (mailbox.h); here it counts as one, so that a message to a group costs one step per
+// process. Thread-safe; the lock of a group is taken under a mailbox's, never the other way round.
+
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/synchronization/mutex.h"
+#include "storage/database.h"
+#include "storage/layers/members.h"
+
+namespace chorale {
+
+class Mailbox;
+
+class GroupIndex {
+ public:
+  // Called by the mailbox when its first member joins and when its last one has left.
+  void Enter(const std::string& group, std::shared_ptr<Mailbox> mailbox);
+  void Exit(const std::string& group, const Mailbox* mailbox);
+
+  // General channels; each returns how many changed.
+  size_t Join(const std::string& group, std::span<const std::string_view> channels,
+              int64_t expires_at_ms);
+  size_t Discard(const std::string& group, std::span<const std::string_view> channels);
+
+  struct Snapshot {
+    std::vector<std::shared_ptr<Mailbox>> mailboxes;
+    std::vector<std::string> channels;
+  };
+  [[nodiscard]] Snapshot Find(std::string_view group, int64_t now_ms);
+
+  [[nodiscard]] std::vector<std::string> Names();
+  // Drops the memberships of general channels that have expired; returns how many.
+  size_t Tidy(int64_t now_ms);
+  // Drops the memberships of all general channels; mailboxes leave by themselves.
+  void Flush();
+
+ private:
+  struct Group {
+    absl::flat_hash_map<const Mailbox*, std::shared_ptr<Mailbox>> mailboxes;
+    Members channels;
+    bool empty() const { return mailboxes.empty() && channels.empty(); }
+  };
+  struct Shard {
+    absl::Mutex mutex;
+    StringMap<Group> groups ABSL_GUARDED_BY(mutex);
+  };
+  Shard& ShardOf(std::string_view group) { return shards_[HashKey(group) % shards_.size()]; }
+
+  std::array<Shard, 32> shards_;
+};
+
+}  // namespace chorale

@@ -1,0 +1,199 @@
+// The process-specific channels of one process: everything sent to one of them, directly or through
+// a group, goes to whoever has opened the mailbox, in one order.
+//
+// What is sent becomes a numbered event. Events wait here until the owner acknowledges them, so
+// that an owner who lost his connection gets what he missed when he comes back (Open with a
+// Resume). The numbers begin anew with each epoch; an owner who is given another epoch than his has
+// missed something.
+//
+// The mailbox keeps the memberships of its channels, too. A change of them is an event in the same
+// order, so that both sides hold the same members at every message, and a message to a group is one
+// event however many of its members live here.
+//
+// Thread-safe: each mailbox has a lock of its own, and under it takes that of one group's shard
+// (GroupIndex) and the owner's inbox, no other.
+
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "storage/database.h"
+#include "storage/layers/counters.h"
+#include "storage/layers/members.h"
+#include "storage/layers/policy.h"
+
+namespace chorale {
+
+class GroupIndex;
+class Mailbox;
+
+// Whoever has opened a mailbox. Called with the mailbox's lock held: hands over and returns.
+class MailboxOwner {
+ public:
+  virtual ~MailboxOwner() = default;
+  // There is something to Take. Not called again before that was done.
+  virtual void Wake() = 0;
+  // Somebody else has opened the mailbox. Nothing more comes.
+  virtual void BeTaken(uint64_t epoch) = 0;
+};
+
+struct MailboxEvent {
+  enum class Kind : uint8_t { kMessage, kGroupMessage, kJoin, kLeave, kReset };
+  Kind kind;
+  // Of a reset, which is not numbered: the new epoch.
+  uint64_t number;
+  std::string name;                            // of the channel, or of the group
+  std::shared_ptr<const std::string> message;  // of the first two kinds
+  // Who joins or leaves the group; of a group's message: the members that are over their capacity
+  // and must not get it.
+  std::vector<std::string> channels;
+  int64_t expires_at_ms;  // of a message
+};
+
+class Mailbox : public std::enable_shared_from_this<Mailbox> {
+ public:
+  // What a mailbox shares with the others of its layer. They outlive it.
+  struct Surroundings {
+    GroupIndex& groups;
+    LayerCounters& counters;
+    // Bytes of events that wait for an acknowledgement.
+    const std::function<size_t()> most_bytes;
+  };
+
+  Mailbox(std::string name, const Surroundings& surroundings, int64_t now_ms);
+
+  const std::string& name() const { return name_; }
+
+  // ---- the owner's side ----
+  struct Resume {
+    uint64_t epoch;
+    uint64_t received;  // the number of the last event received
+  };
+  struct Opened {
+    uint64_t epoch;
+    uint64_t last;  // the number after which events follow
+  };
+  // Takes the mailbox over from its owner, if it has one. With a `resume` that fits the events
+  // after it follow; else a new epoch begins with the memberships and with what nobody was sent.
+  // nullopt if the mailbox is closed; then it is to be looked up again.
+  std::optional<Opened> Open(std::shared_ptr<MailboxOwner> owner, std::optional<Resume> resume,
+                             int64_t now_ms);
+  // The owner is gone; another may come until the layer's grace time is over.
+  void Leave(const MailboxOwner* owner, int64_t now_ms);
+  // Shows the owner up to `most` events that he was not sent yet. False if there are more.
+  bool Take(const MailboxOwner* owner, size_t most,
+            const std::function<void(uint64_t epoch, const MailboxEvent&)>& show);
+
+  // How many messages a channel's consumers have still to consume of those acknowledged.
+  using Unconsumed = std::pair<std::string_view, int64_t>;
+  enum class Acknowledged : uint8_t { kYes, kNotTheOwner, kNeverSent };
+  // All events up to the number `received` have arrived, and the application has consumed
+  // `consumed` messages in this epoch. For the channel scope, `unconsumed` names the channels that
+  // changed.
+  Acknowledged Acknowledge(const MailboxOwner* owner, uint64_t received, uint64_t consumed,
+                           std::span<const Unconsumed> unconsumed);
+
+  // ---- senders ----
+  enum class Sent : uint8_t { kYes, kFull, kClosed };
+  Sent Send(std::string_view channel, std::shared_ptr<const std::string> message,
+            const LayerPolicy& policy, int64_t now_ms);
+  struct Reached {
+    int64_t channels = 0;
+    int64_t full = 0;
+  };
+  // To all members that live here.
+  Reached SendToGroup(const std::string& group, const std::shared_ptr<const std::string>& message,
+                      const LayerPolicy& policy, int64_t now_ms);
+  // Messages sent and not yet consumed; -1 if the mailbox is closed.
+  int64_t Unread(int64_t now_ms);
+
+  // ---- memberships ----
+  // Returns how many of the channels are new to the group; nullopt if the mailbox is closed.
+  std::optional<size_t> Join(const std::string& group, std::span<const std::string_view> channels,
+                             int64_t expires_at_ms, int64_t now_ms);
+  std::optional<size_t> Discard(const std::string& group,
+                                std::span<const std::string_view> channels, int64_t now_ms);
+  [[nodiscard]] std::vector<std::string> MembersOf(const std::string& group, int64_t now_ms);
+
+  // ---- housekeeping ----
+  // Ends all memberships and drops all messages; a closed mailbox stays closed. False if `owner`,
+  // or nullptr for nobody, is not who has it.
+  bool Close(const MailboxOwner* owner);
+  // Drops what has expired; closes the mailbox if its owner has been away for longer than the grace
+  // time. True if it is closed.
+  bool Tidy(int64_t grace_ms, int64_t now_ms);
+  // Drops all messages and memberships, and begins a new epoch for the owner.
+  void Flush();
+  bool closed() const;
+  struct State {
+    bool owned;
+    int64_t unconsumed;
+    size_t bytes;
+    size_t memberships;
+  };
+  [[nodiscard]] State state() const;
+
+ private:
+  void Add(MailboxEvent event) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void AddMemberships() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void WakeOwner() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool IsFull(std::string_view channel, const LayerPolicy& policy)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Count(const MailboxEvent& event, int64_t change) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void CountChannel(const std::string& channel, int64_t change)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  int64_t PendingFor(std::string_view channel) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The first event after that number.
+  std::deque<MailboxEvent>::iterator After(uint64_t number) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void DropAcknowledged(uint64_t received) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Of what the owner was not sent.
+  void DropExpiredMessages(int64_t now_ms) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The members of the group that are still there; nullptr if there are none.
+  Members* LiveMembers(const std::string& group, int64_t now_ms)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Begins a new epoch with `kept`, messages that nobody was sent.
+  void BeginEpoch(std::deque<MailboxEvent> kept) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Drops all events and has the owner told.
+  void Reset() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void LeaveAllGroups() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void CloseLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  const std::string name_;
+  const Surroundings& surroundings_;
+
+  mutable absl::Mutex mutex_;
+  std::shared_ptr<MailboxOwner> owner_ ABSL_GUARDED_BY(mutex_);
+  int64_t gone_at_ms_ ABSL_GUARDED_BY(mutex_);  // when the last owner left
+  bool wake_pending_ ABSL_GUARDED_BY(mutex_) = false;
+  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
+
+  uint64_t epoch_ ABSL_GUARDED_BY(mutex_);
+  std::optional<uint64_t> reset_from_ ABSL_GUARDED_BY(mutex_);  // the epoch that the owner knows
+  std::deque<MailboxEvent> events_ ABSL_GUARDED_BY(mutex_);     // not acknowledged yet
+  size_t event_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t acknowledged_ ABSL_GUARDED_BY(mutex_) = 0;  // numbers of events
+  uint64_t shown_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t last_ ABSL_GUARDED_BY(mutex_) = 0;
+
+  // In messages. The two counters are of this epoch.
+  int64_t unconsumed_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t messages_shown_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t messages_consumed_ ABSL_GUARDED_BY(mutex_) = 0;
+  CapacityScope scope_ ABSL_GUARDED_BY(mutex_) = CapacityScope::kMailbox;  // as of the last message
+  StringMap<int64_t> unconsumed_by_channel_ ABSL_GUARDED_BY(mutex_);       // in the channel scope
+
+  StringMap<Members> groups_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace chorale

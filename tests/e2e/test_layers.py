@@ -1,0 +1,672 @@
+"""The native channel layer: LAYER, CHANNEL, MAILBOX and GROUP, as protocol/README.md has them."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from support.observe import clients_on_two_threads, wait_until_blocked
+from support.resp import NULL, NULL_ARRAY, Double, Error, Push, RespClient, Simple, encode
+from support.server import Server
+from support.waiting import SCALE, scaled, wait_until
+
+pytestmark = [pytest.mark.chorale_only, pytest.mark.sanitizer]
+
+OK = Simple("OK")
+LAYER = "asgi"
+MAILBOX = "p.one!"
+FULL = Error("CHANNELFULL the channel is at its capacity")
+NOT_OPEN = Error("NOMAILBOX this connection has not opened the mailbox")
+NEVER_SENT = Error("ERR acknowledged what was never sent")
+
+
+class Owner:
+    """A connection that has opened a mailbox."""
+
+    def __init__(self, server: Server, mailbox: str = MAILBOX, *resume: int) -> None:
+        self.client = server.connect(protocol=3)
+        self.mailbox = mailbox
+        self.epoch, self.number = self.open(*resume)
+
+    def open(self, *resume: int) -> list[int]:
+        words = ("RESUME", *resume) if resume else ()
+        return self.client.ok("MAILBOX.OPEN", LAYER, self.mailbox, *words)
+
+    def event(self, *rest: bytes | int) -> None:
+        """The next push is this event, with the next number."""
+        kind, *values = rest
+        self.number += 1
+        assert self.client.read_push() == Push([kind, self.epoch, self.number, *values])
+
+    def ack(self, consumed: int, *waiting: str | int, number: int | None = None):
+        received = self.number if number is None else number
+        return self.client.command("MAILBOX.ACK", LAYER, self.mailbox, received, consumed, *waiting)
+
+    def is_quiet(self) -> bool:
+        """After a round trip through the server nothing has been pushed."""
+        assert self.client.command("PING") == Simple("PONG")
+        return not self.client.pushes and self.client.is_quiet(0.05)
+
+
+def stats(client: RespClient) -> dict[bytes, int]:
+    reply = client.ok("LAYER.STATS", LAYER)
+    return dict(zip(reply[::2], reply[1::2], strict=True))
+
+
+# ---- layers ----
+
+
+def test_a_layer_has_the_policy_that_was_set_and_else_the_defaults(server: Server) -> None:
+    with server.connect(protocol=3) as client:
+        assert client.command("LAYER.GET", LAYER) == NULL
+        assert client.command("LAYER.SET", LAYER) == OK
+        assert dict(client.command("LAYER.GET", LAYER)) == {
+            b"expiry": Double("60"),
+            b"group_expiry": Double("86400"),
+            b"grace": Double("60"),
+            b"capacity": 100,
+            b"scope": b"mailbox",
+            b"channel_capacity": [],
+        }
+        policy = ("EXPIRY", "0.5", "GROUP_EXPIRY", 7, "GRACE", 8, "CAPACITY", 9, "SCOPE", "channel")
+        exceptions = ("CHANNEL_CAPACITY", "a*", 1, "CHANNEL_CAPACITY", "*", 2)
+        assert client.command("LAYER.SET", LAYER, *policy, *exceptions) == OK
+        assert dict(client.command("LAYER.GET", LAYER)) == {
+            b"expiry": Double("0.5"),
+            b"group_expiry": Double("7"),
+            b"grace": Double("8"),
+            b"capacity": 9,
+            b"scope": b"channel",
+            b"channel_capacity": [[b"a*", 1], [b"*", 2]],
+        }
+        assert client.command("LAYER.SET", "other layer:1") == OK
+        assert sorted(client.command("LAYER.LIST")) == [LAYER.encode(), b"other layer:1"]
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (["EXPIRY", "0"], "ERR EXPIRY is not a number of seconds above 0"),
+        (["EXPIRY", "nan"], "ERR EXPIRY is not a number of seconds above 0"),
+        (["GRACE", "-1"], "ERR GRACE is not a number of seconds above 0"),
+        (["GROUP_EXPIRY", "1e300"], "ERR GROUP_EXPIRY is not a number of seconds above 0"),
+        (["CAPACITY", "0"], "ERR capacity is not an integer above 0"),
+        (["CAPACITY", "1.5"], "ERR capacity is not an integer above 0"),
+        (["CHANNEL_CAPACITY", "a", "x"], "ERR capacity is not an integer above 0"),
+        (["CHANNEL_CAPACITY", "a"], "ERR syntax error"),
+        (["SCOPE", "group"], "ERR syntax error"),
+        (["EXPIRY"], "ERR syntax error"),
+        (["NOTHING", "1"], "ERR syntax error"),
+    ],
+)
+def test_a_bad_policy_is_refused_and_changes_nothing(
+    server: Server, words: list[str], error: str
+) -> None:
+    with server.connect() as client:
+        client.ok("LAYER.SET", LAYER, "CAPACITY", 5)
+        before = client.ok("LAYER.GET", LAYER)
+        assert client.command("LAYER.SET", LAYER, "CAPACITY", 6, *words) == Error(error)
+        assert client.command("LAYER.GET", LAYER) == before
+
+
+@pytest.mark.parametrize("name", ["", "n" * 101, "with space", "ümlaut", "a!b!c", "!", "!b", "a!"])
+def test_names_outside_of_the_rules_are_refused(server: Server, name: str) -> None:
+    with server.connect(protocol=3) as client:
+        for command in (
+            ("CHANNEL.SEND", LAYER, name, "m"),
+            ("CHANNEL.RECEIVE", LAYER, "good", name),
+            ("CHANNEL.LEN", LAYER, name),
+            ("GROUP.ADD", LAYER, "group", "good", name),
+            ("GROUP.DISCARD", LAYER, "group", name),
+        ):
+            assert client.command(*command).text.startswith("ERR invalid channel name"), command
+        for command in (
+            ("GROUP.ADD", LAYER, name, "good"),
+            ("GROUP.SEND", LAYER, name, "m"),
+            ("GROUP.MEMBERS", LAYER, name),
+            ("GROUP.COUNT", LAYER, name),
+        ):
+            assert client.command(*command).text.startswith("ERR invalid group name"), command
+        if name != "a!":
+            reply = client.command("MAILBOX.OPEN", LAYER, name)
+            assert reply.text.startswith("ERR invalid mailbox name")
+        assert client.command("GROUP.MEMBERS", LAYER, "group") == []
+
+
+@pytest.mark.parametrize("name", ["", "l" * 101, "nul\0"])
+def test_layer_names_are_checked(server: Server, name: str) -> None:
+    with server.connect(protocol=3) as client:
+        for command in (
+            ("LAYER.SET", name),
+            ("CHANNEL.SEND", name, "channel", "m"),
+            ("MAILBOX.OPEN", name, MAILBOX),
+            ("GROUP.ADD", name, "group", "channel"),
+        ):
+            assert client.command(*command).text.startswith("ERR invalid layer name"), command
+
+
+def test_native_commands_are_refused_in_transactions_and_scripts(server: Server) -> None:
+    with server.connect() as client:
+        client.ok("MULTI")
+        assert client.command("CHANNEL.SEND", LAYER, "channel", "m") == Error(
+            "ERR Command not allowed inside a transaction"
+        )
+        client.ok("DISCARD")
+        script = "return redis.pcall('CHANNEL.SEND', 'l', 'c', 'm')"
+        assert client.command("EVAL", script, 0).text.startswith("ERR This Redis command is not")
+
+
+# ---- channels ----
+
+
+def test_a_channel_is_first_in_first_out_and_no_key(server: Server) -> None:
+    with server.connect() as client:
+        for i in range(5):
+            assert client.command("CHANNEL.SEND", LAYER, "work", f"m{i}") == OK
+        assert client.command("CHANNEL.LEN", LAYER, "work") == 5
+        assert client.command("KEYS", "*") == []
+        assert client.command("DBSIZE") == 0
+        client.ok("SET", "work", "a key")
+        client.ok("FLUSHALL")
+        for i in range(5):
+            assert client.command("CHANNEL.RECEIVE", LAYER, "work") == [b"work", b"m%d" % i]
+        assert client.command("CHANNEL.RECEIVE", LAYER, "work") == NULL_ARRAY
+        assert client.command("CHANNEL.LEN", LAYER, "work") == 0
+
+
+def test_layers_do_not_see_each_other(server: Server) -> None:
+    with server.connect() as client:
+        client.ok("CHANNEL.SEND", "one", "work", "m")
+        client.ok("GROUP.ADD", "one", "group", "work")
+        assert client.command("CHANNEL.RECEIVE", "two", "work") == NULL_ARRAY
+        assert client.command("GROUP.SEND", "two", "group", "m") == [0, 0]
+        assert client.command("LAYER.FLUSH", "two") == OK
+        assert client.command("CHANNEL.LEN", "one", "work") == 1
+
+
+def test_message_101_is_refused_and_the_first_read_makes_room_for_one(server: Server) -> None:
+    with server.connect() as client:
+        for _ in range(100):
+            assert client.command("CHANNEL.SEND", LAYER, "work", "m") == OK
+        assert client.command("CHANNEL.SEND", LAYER, "work", "m") == FULL
+        client.ok("CHANNEL.RECEIVE", LAYER, "work")
+        assert client.command("CHANNEL.SEND", LAYER, "work", "m") == OK
+        assert client.command("CHANNEL.SEND", LAYER, "work", "m") == FULL
+        assert client.command("CHANNEL.LEN", LAYER, "work") == 100
+        numbers = stats(client)
+        assert (numbers[b"sent"], numbers[b"full"], numbers[b"received"]) == (101, 2, 1)
+
+
+def test_the_first_pattern_that_matches_gives_the_capacity(server: Server) -> None:
+    with server.connect() as client:
+        client.ok("LAYER.SET", LAYER, "CHANNEL_CAPACITY", "sm*", 1, "CHANNEL_CAPACITY", "s*", 2)
+        for channel, capacity in [("small", 1), ("some", 2), ("other", 100)]:
+            batch = [("CHANNEL.SEND", LAYER, channel, "m")] * (capacity + 1)
+            assert client.pipeline(batch) == [OK] * capacity + [FULL]
+
+
+def test_a_message_larger_than_the_limit_is_refused(server_factory: Callable[..., Server]) -> None:
+    server = server_factory(layer_message_limit=2000)
+    with server.connect() as client:
+        assert client.command("CHANNEL.SEND", LAYER, "work", "x" * 2000) == OK
+        error = Error(
+            "TOOLARGE message of 2001 bytes is larger than layer-message-limit (2000 bytes)"
+        )
+        assert client.command("CHANNEL.SEND", LAYER, "work", "x" * 2001) == error
+        assert client.command("CHANNEL.SEND", LAYER, MAILBOX + "a", "x" * 2001) == error
+        assert client.command("GROUP.SEND", LAYER, "group", "x" * 2001) == error
+
+
+def test_messages_expire(server: Server) -> None:
+    with server.connect() as client:
+        client.ok("LAYER.SET", LAYER, "EXPIRY", "0.05", "CAPACITY", 2)
+        for channel in ["work", MAILBOX + "a"]:
+            client.ok("CHANNEL.SEND", LAYER, channel, "old")
+            client.ok("CHANNEL.SEND", LAYER, channel, "old")
+            wait_until(lambda: client.command("CHANNEL.LEN", LAYER, channel) == 0)  # noqa: B023
+            assert client.command("CHANNEL.SEND", LAYER, channel, "new") == OK
+        client.ok("LAYER.SET", LAYER)
+        client.ok("CHANNEL.SEND", LAYER, "work", "newer")
+        wait_until(lambda: client.command("CHANNEL.LEN", LAYER, "work") == 1)
+        assert client.command("CHANNEL.RECEIVE", LAYER, "work") == [b"work", b"newer"]
+
+
+def test_waiting_consumers_are_served_in_their_order_each_message_once(server: Server) -> None:
+    with server.connect() as control:
+        consumers = []
+        for i in range(3):
+            consumers.append(server.connect())
+            consumers[-1].send("CHANNEL.RECEIVE", LAYER, "other", "work", "BLOCK", 0)
+            wait_until_blocked(control, i + 1)
+        control.pipeline([("CHANNEL.SEND", LAYER, "work", i) for i in range(4)])
+        for i, consumer in enumerate(consumers):
+            assert consumer.read() == [b"work", b"%d" % i]
+            consumer.close()
+        assert control.command("CHANNEL.RECEIVE", LAYER, "work") == [b"work", b"3"]
+
+
+def test_a_consumer_that_waits_in_vain_or_dies_takes_nothing(server: Server) -> None:
+    with server.connect() as control, server.connect() as late, server.connect() as dead:
+        assert late.command("CHANNEL.RECEIVE", LAYER, "work", "BLOCK", 20) == NULL_ARRAY
+        dead.send("CHANNEL.RECEIVE", LAYER, "work", "BLOCK", 0)
+        wait_until_blocked(control, 1)
+        dead.close()
+        wait_until_blocked(control, 0)
+        control.ok("CHANNEL.SEND", LAYER, "work", "m")
+        assert late.command("CHANNEL.RECEIVE", LAYER, "work") == [b"work", b"m"]
+        error = Error("ERR timeout is negative")
+        assert late.command("CHANNEL.RECEIVE", LAYER, "work", "BLOCK", -1) == error
+
+
+def test_no_channel_waits_for_the_others_to_be_empty(server: Server) -> None:
+    with server.connect() as client:
+        for channel in "abc":
+            client.pipeline([("CHANNEL.SEND", LAYER, channel, "m")] * 30)
+        batch = [("CHANNEL.RECEIVE", LAYER, "a", "b", "c")] * 30
+        taken = [channel for channel, _ in client.pipeline(batch)]
+        assert {channel: taken.count(channel) for channel in (b"a", b"b", b"c")} == {
+            b"a": 10,
+            b"b": 10,
+            b"c": 10,
+        }
+
+
+def test_a_process_specific_channel_is_not_received(server: Server) -> None:
+    with server.connect() as client:
+        assert client.command("CHANNEL.RECEIVE", LAYER, MAILBOX + "a") == Error(
+            "ERR a process-specific channel is received by MAILBOX.OPEN"
+        )
+
+
+# ---- mailboxes ----
+
+
+def test_a_mailbox_is_pushed_everything_in_order(server: Server) -> None:
+    owner = Owner(server)
+    with server.connect() as client:
+        for i in range(3):
+            assert client.command("CHANNEL.SEND", LAYER, f"{MAILBOX}c{i}", f"m{i}") == OK
+            owner.event(b"channel-message", b"p.one!c%d" % i, b"m%d" % i)
+        assert client.command("CHANNEL.LEN", LAYER, MAILBOX + "c0") == 3
+        assert owner.ack(2) == OK
+        assert client.command("CHANNEL.LEN", LAYER, MAILBOX + "c0") == 1
+
+
+def test_a_mailbox_needs_resp3(server: Server) -> None:
+    with server.connect() as client:
+        assert client.command("MAILBOX.OPEN", LAYER, MAILBOX) == Error(
+            "ERR MAILBOX.OPEN needs RESP3: say HELLO 3 first"
+        )
+        for words in (["RESUME"], ["RESUME", 1], ["BACK", 1, 2]):
+            assert client.command("MAILBOX.OPEN", LAYER, MAILBOX, *words) == Error(
+                "ERR syntax error"
+            )
+        assert client.command("MAILBOX.OPEN", LAYER, MAILBOX, "RESUME", "x", 1) == Error(
+            "ERR value is not an integer or out of range"
+        )
+
+
+def test_what_is_sent_before_a_mailbox_is_opened_waits_for_it(server: Server) -> None:
+    with server.connect() as client:
+        client.ok("CHANNEL.SEND", LAYER, MAILBOX + "a", "early")
+        client.ok("GROUP.ADD", LAYER, "group", MAILBOX + "a")
+        assert client.command("GROUP.SEND", LAYER, "group", "to all") == [1, 0]
+        owner = Owner(server)
+        owner.event(b"group-join", b"group", b"p.one!a")
+        owner.event(b"channel-message", b"p.one!a", b"early")
+        owner.event(b"group-message", b"group", b"to all")
+
+
+def test_a_blip_loses_nothing_and_repeats_nothing(server: Server) -> None:
+    owner = Owner(server)
+    with server.connect() as client:
+        for i in range(4):
+            client.ok("CHANNEL.SEND", LAYER, MAILBOX + "a", i)
+        for i in range(3):
+            owner.event(b"channel-message", b"p.one!a", b"%d" % i)
+        assert owner.ack(1, number=1) == OK
+        owner.client.close()
+        client.ok("CHANNEL.SEND", LAYER, MAILBOX + "a", 4)
+        back = Owner(server, MAILBOX, owner.epoch, owner.number)
+        assert (back.epoch, back.number) == (owner.epoch, 3)
+        back.event(b"channel-message", b"p.one!a", b"3")
+        back.event(b"channel-message", b"p.one!a", b"4")
+        assert back.ack(5) == OK
+        assert back.is_quiet()
+        assert client.command("CHANNEL.LEN", LAYER, MAILBOX + "a") == 0
+        assert stats(client)[b"resumed"] == 1
+        assert stats(client)[b"reset"] == 0
+
+
+@pytest.mark.parametrize("wrong", ["epoch", "above", "below"])
+def test_a_resume_that_does_not_fit_begins_a_new_epoch(server: Server, wrong: str) -> None:
+    owner = Owner(server)
+    with server.connect() as client:
+        client.ok("GROUP.ADD", LAYER, "group", MAILBOX + "a")
+        client.ok("CHANNEL.SEND", LAYER, MAILBOX + "a", "sent")
+        owner.event(b"group-join", b"group", b"p.one!a")
+        owner.event(b"channel-message", b"p.one!a", b"sent")
+        if wrong == "below":
+            assert owner.ack(0) == OK
+        owner.client.close()
+        wait_until(lambda: stats(client)[b"mailboxes_open"] == 0)
+        client.ok("CHANNEL.SEND", LAYER, MAILBOX + "a", "not sent yet")
+        resume = {
+            "epoch": (owner.epoch + 1, owner.number),
+            "above": (owner.epoch, owner.number + 1),
+            "below": (owner.epoch, owner.number - 1),
+        }[wrong]
+        back = Owner(server, MAILBOX, *resume)
+        assert back.epoch != owner.epoch
+        assert back.number == 0
+        back.event(b"group-join", b"group", b"p.one!a")
+        back.event(b"channel-message", b"p.one!a", b"not sent yet")
+        assert back.is_quiet()
+
+
+def test_the_newer_owner_wins_and_the_older_is_told(server: Server) -> None:
+    older = Owner(server)
+    newer = Owner(server)
+    assert older.client.read_push() == Push([b"mailbox-taken", older.epoch])
+    with server.connect() as client:
+        client.ok("CHANNEL.SEND", LAYER, MAILBOX + "a", "m")
+    newer.event(b"channel-message", b"p.one!a", b"m")
+    assert older.ack(0) == NOT_OPEN
+    assert older.client.command("MAILBOX.CLOSE", LAYER, MAILBOX) == NOT_OPEN
+    older.client.close()
+    assert newer.ack(1) == OK
+    again = newer.open(newer.epoch, newer.number)
+    assert again == [newer.epoch, newer.number], "of its own a connection hears nothing"
+    assert newer.is_quiet()
+
+
+def test_acknowledging_what_was_never_sent_is_an_error(server: Server) -> None:
+    owner = Owner(server)
+    with server.connect() as client:
+        client.ok("CHANNEL.SEND", LAYER, MAILBOX + "a", "m")
+        owner.event(b"channel-message", b"p.one!a", b"m")
+        assert owner.ack(0, number=2) == NEVER_SENT
+        assert owner.ack(2) == NEVER_SENT
+        assert owner.ack(1) == OK
+        assert owner.ack(0, number=0) == OK, "less than before does no harm"
+        assert owner.ack(0, "channel") == Error("ERR syntax error")
+        error = Error("ERR value is not an integer or out of range")
+        assert owner.ack(0, number=-1) == error
+        assert owner.ack(0, "channel", "x") == error
+        assert client.command("MAILBOX.ACK", LAYER, MAILBOX, 0, 0) == NOT_OPEN
+
+
+def test_capacity_is_shared_by_the_channels_of_a_mailbox(server: Server) -> None:
+    owner = Owner(server)
+    with server.connect() as client:
+        client.ok("LAYER.SET", LAYER, "CAPACITY", 3)
+        client.ok("GROUP.ADD", LAYER, "group", MAILBOX + "a", MAILBOX + "b")
+        for channel in "ab":
+            assert client.command("CHANNEL.SEND", LAYER, MAILBOX + channel, "m") == OK
+        assert client.command("GROUP.SEND", LAYER, "group", "m") == [2, 0]
+        assert client.command("CHANNEL.SEND", LAYER, MAILBOX + "c", "m") == FULL
+        assert client.command("GROUP.SEND", LAYER, "group", "m") == [0, 2]
+        assert owner.client.command("PING") == Simple("PONG")
+        wait_until(lambda: owner.ack(1, number=0) == OK)
+        assert client.command("CHANNEL.SEND", LAYER, MAILBOX + "c", "m") == OK
+        assert client.command("CHANNEL.SEND", LAYER, MAILBOX + "c", "m") == FULL
+        numbers = stats(client)
+        assert (numbers[b"full"], numbers[b"group_full"]) == (2, 2)
+
+
+def test_in_the_channel_scope_a_slow_consumer_holds_up_no_other(server: Server) -> None:
+    owner = Owner(server)
+    with server.connect() as client:
+        client.ok("LAYER.SET", LAYER, "CAPACITY", 2, "SCOPE", "CHANNEL")
+        slow, quick = MAILBOX + "slow", MAILBOX + "quick"
+        client.ok("GROUP.ADD", LAYER, "group", slow, quick)
+        owner.event(b"group-join", b"group", slow.encode(), quick.encode())
+        for _ in range(2):
+            assert client.command("GROUP.SEND", LAYER, "group", "m") == [2, 0]
+            owner.event(b"group-message", b"group", b"m")
+            assert owner.ack(0, quick, 0) == OK
+        assert client.command("GROUP.SEND", LAYER, "group", "m") == [1, 1]
+        owner.event(b"group-message", b"group", b"m", slow.encode())
+        assert client.command("CHANNEL.SEND", LAYER, slow, "m") == FULL
+        assert client.command("CHANNEL.SEND", LAYER, quick, "m") == OK
+        assert client.command("GROUP.SEND", LAYER, "group", "m") == [0, 2]
+        owner.event(b"channel-message", quick.encode(), b"m")
+        assert owner.ack(2, slow, 1, quick, 1) == OK
+        assert client.command("GROUP.SEND", LAYER, "group", "m") == [2, 0]
+
+
+def test_an_owner_that_never_acknowledges_costs_bounded_memory(
+    server_factory: Callable[..., Server],
+) -> None:
+    server = server_factory(mailbox_buffer_limit=100_000)
+    owner = Owner(server)
+    with server.connect() as client:
+        client.ok("LAYER.SET", LAYER, "CAPACITY", 1_000_000)
+        client.ok("GROUP.ADD", LAYER, "group", MAILBOX + "a")
+        owner.event(b"group-join", b"group", b"p.one!a")
+        client.pipeline([("GROUP.SEND", LAYER, "group", "x" * 1000)] * 200)
+        assert stats(client)[b"mailbox_bytes"] <= 100_000
+        assert stats(client)[b"reset"] > 0
+        while (push := owner.client.read_push())[0] != b"mailbox-reset":
+            assert push[0] == b"group-message"
+        assert push[1] == owner.epoch
+        owner.epoch, owner.number = push[2], 0
+        owner.event(b"group-join", b"group", b"p.one!a")
+
+
+def test_a_mailbox_that_is_closed_takes_its_memberships_with_it(server: Server) -> None:
+    owner = Owner(server)
+    with server.connect() as client:
+        client.ok("GROUP.ADD", LAYER, "group", MAILBOX + "a", "general")
+        assert owner.client.command("MAILBOX.CLOSE", LAYER, MAILBOX) == OK
+        assert client.command("GROUP.MEMBERS", LAYER, "group") == [b"general"]
+        assert owner.client.command("MAILBOX.CLOSE", LAYER, MAILBOX) == NOT_OPEN
+
+
+def test_no_member_is_left_after_the_grace_time_and_a_live_one_stays(server: Server) -> None:
+    with server.connect() as client:
+        client.ok("LAYER.SET", LAYER, "GRACE", "0.5")
+        dead, live = Owner(server, "p.dead!"), Owner(server, "p.live!")
+        client.ok("GROUP.ADD", LAYER, "group", "p.dead!a", "p.live!a")
+        dead.client.abort()
+        wait_until(lambda: client.command("GROUP.COUNT", LAYER, "group") == 1)
+        start = client.command("TIME")
+        wait_until(lambda: int(client.command("TIME")[0]) > int(start[0]) + 2)
+        assert client.command("GROUP.MEMBERS", LAYER, "group") == [b"p.live!a"]
+        assert live.ack(0, number=0) == OK
+        assert stats(client)[b"mailboxes"] == 1
+
+
+@pytest.mark.parametrize("how", [("RESET",), ("HELLO", 2)])
+def test_a_connection_that_begins_anew_lets_its_mailboxes_go(
+    server: Server, how: tuple[str | int, ...]
+) -> None:
+    owner = Owner(server)
+    with server.connect() as client:
+        assert stats(client)[b"mailboxes_open"] == 1
+        owner.client.ok(*how)
+        assert stats(client)[b"mailboxes_open"] == 0
+
+
+# ---- groups ----
+
+
+def test_a_message_to_a_group_crosses_the_wire_once_for_each_process(server: Server) -> None:
+    one, two = Owner(server, "p.one!"), Owner(server, "p.two!")
+    with server.connect() as client:
+        members = [f"p.{name}!{i}" for name in ("one", "two") for i in range(50)]
+        assert client.command("GROUP.ADD", LAYER, "group", *members, "general") == 101
+        assert client.command("GROUP.ADD", LAYER, "group", *members) == 0
+        assert client.command("GROUP.COUNT", LAYER, "group") == 101
+        assert client.command("GROUP.SEND", LAYER, "group", "m") == [101, 0]
+        for owner, name in ((one, "one"), (two, "two")):
+            owner.event(b"group-join", b"group", *[f"p.{name}!{i}".encode() for i in range(50)])
+            owner.event(b"group-message", b"group", b"m")
+            assert owner.is_quiet()
+        assert client.command("CHANNEL.RECEIVE", LAYER, "general") == [b"general", b"m"]
+
+
+def test_members_come_and_go_in_the_order_of_the_messages(server: Server) -> None:
+    owner = Owner(server)
+    with server.connect() as client:
+        for name in "ab":
+            assert client.command("GROUP.ADD", LAYER, "group", MAILBOX + name) == 1
+            client.ok("GROUP.SEND", LAYER, "group", name)
+        assert client.command("GROUP.DISCARD", LAYER, "group", MAILBOX + "a", MAILBOX + "x") == 1
+        assert client.command("GROUP.SEND", LAYER, "group", "c") == [1, 0]
+        assert client.command("GROUP.DISCARD", LAYER, "group", MAILBOX + "b") == 1
+        assert client.command("GROUP.SEND", LAYER, "group", "d") == [0, 0]
+        assert owner.client.command("GROUP.ADD", LAYER, "group", MAILBOX + "a") == 1
+    owner.event(b"group-join", b"group", b"p.one!a")
+    owner.event(b"group-message", b"group", b"a")
+    owner.event(b"group-join", b"group", b"p.one!b")
+    owner.event(b"group-message", b"group", b"b")
+    owner.event(b"group-leave", b"group", b"p.one!a")
+    owner.event(b"group-message", b"group", b"c")
+    owner.event(b"group-leave", b"group", b"p.one!b")
+    owner.event(b"group-join", b"group", b"p.one!a")
+    assert owner.is_quiet()
+
+
+def test_memberships_expire_after_the_latest_add(server: Server) -> None:
+    owner = Owner(server)
+    with server.connect() as client:
+        client.ok("LAYER.SET", LAYER, "GROUP_EXPIRY", "0.05")
+        client.ok("GROUP.ADD", LAYER, "group", MAILBOX + "old", "general")
+        client.ok("LAYER.SET", LAYER)
+        client.ok("GROUP.ADD", LAYER, "group", MAILBOX + "new")
+        wait_until(lambda: client.command("GROUP.MEMBERS", LAYER, "group") == [b"p.one!new"])
+        assert client.command("GROUP.SEND", LAYER, "group", "m") == [1, 0]
+        owner.event(b"group-join", b"group", b"p.one!old")
+        owner.event(b"group-join", b"group", b"p.one!new")
+        owner.event(b"group-leave", b"group", b"p.one!old")
+        owner.event(b"group-message", b"group", b"m")
+
+
+def test_groups_can_be_listed(server: Server) -> None:
+    with server.connect() as client:
+        for group in ("chat.1", "chat.2", "news"):
+            client.ok("GROUP.ADD", LAYER, group, "general", MAILBOX + "a")
+        assert sorted(client.command("GROUP.LIST", LAYER)) == [b"chat.1", b"chat.2", b"news"]
+        assert sorted(client.command("GROUP.LIST", LAYER, "MATCH", "chat.*")) == [
+            b"chat.1",
+            b"chat.2",
+        ]
+        assert client.command("GROUP.LIST", LAYER, "LIKE", "x") == Error("ERR syntax error")
+        client.ok("GROUP.DISCARD", LAYER, "news", "general", MAILBOX + "a")
+        assert client.command("GROUP.LIST", LAYER, "MATCH", "n*") == []
+
+
+def test_a_flush_empties_the_layer_and_tells_the_owners(server: Server) -> None:
+    owner = Owner(server)
+    with server.connect() as client:
+        client.ok("GROUP.ADD", LAYER, "group", MAILBOX + "a", "general")
+        client.ok("GROUP.SEND", LAYER, "group", "m")
+        owner.event(b"group-join", b"group", b"p.one!a")
+        owner.event(b"group-message", b"group", b"m")
+        assert client.command("LAYER.FLUSH", LAYER) == OK
+        reset = owner.client.read_push()
+        assert reset[:2] == [b"mailbox-reset", owner.epoch]
+        assert client.command("CHANNEL.LEN", LAYER, "general") == 0
+        assert client.command("GROUP.LIST", LAYER) == []
+        owner.epoch, owner.number = reset[2], 0
+        client.ok("CHANNEL.SEND", LAYER, MAILBOX + "a", "after")
+        owner.event(b"channel-message", b"p.one!a", b"after")
+
+
+def test_group_messages_of_one_connection_arrive_in_order_on_every_thread(
+    server_factory: Callable[..., Server],
+) -> None:
+    server = server_factory(threads=2)
+    by_thread = clients_on_two_threads(server)
+    sender = by_thread[0][0]
+    sender.ok("LAYER.SET", LAYER, "CAPACITY", 100_000)
+    owners = [Owner(server, f"p.{i}!") for i in range(6)]
+    sender.ok("GROUP.ADD", LAYER, "group", *[f"p.{i}!a" for i in range(6)])
+    count = 5000
+    batch = b"".join(encode("GROUP.SEND", LAYER, "group", i) for i in range(count))
+    sender.send_raw(batch)
+    assert [sender.read() for _ in range(count)] == [[6, 0]] * count
+    for owner in owners:
+        owner.event(b"group-join", b"group", owner.mailbox.encode() + b"a")
+        for i in range(count):
+            owner.event(b"group-message", b"group", b"%d" % i)
+
+
+class Consumer(threading.Thread):
+    """An owner whose connection is cut again and again; keeps the messages that arrive."""
+
+    def __init__(self, server: Server, mailbox: str, count: int, seed: int) -> None:
+        super().__init__()
+        self.owner = Owner(server, mailbox)
+        self.server, self.count = server, count
+        self.random = random.Random(seed)
+        self.received: list[bytes] = []
+        self.resumes = 0
+        self.error: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            while len(self.received) < self.count:
+                self.receive()
+                self.cut()
+        except BaseException as error:  # shown by the test
+            self.error = error
+
+    def receive(self) -> None:
+        owner = self.owner
+        for _ in range(self.random.randint(1, 1000)):
+            if len(self.received) == self.count:
+                return
+            kind, epoch, number, *values = owner.client.read_push()
+            assert (epoch, number) == (owner.epoch, owner.number + 1)
+            owner.number = number
+            if kind == b"group-message":
+                self.received.append(values[1])
+            if self.random.random() < 0.1:
+                assert owner.ack(len(self.received)) == OK
+
+    def cut(self) -> None:
+        if self.random.random() < 0.5:
+            self.owner.client.abort()
+        else:
+            self.owner.client.close()
+        epoch, number = self.owner.epoch, self.owner.number
+        self.owner = Owner(self.server, self.owner.mailbox, epoch, number)
+        assert (self.owner.epoch, self.owner.number) == (epoch, number), "a gap"
+        self.resumes += 1
+
+
+def test_however_often_connections_are_cut_every_message_arrives_once_in_order(
+    server_factory: Callable[..., Server],
+) -> None:
+    """Members of other connections come and go meanwhile."""
+    server = server_factory(threads=4)
+    count = 20_000 if SCALE == 1 else 4000
+    with server.connect(deadline=60) as sender, server.connect() as other:
+        sender.ok("LAYER.SET", LAYER, "CAPACITY", 1_000_000, "EXPIRY", 3600)
+        consumers = [Consumer(server, f"p.{i}!", count, i) for i in range(4)]
+        for consumer in consumers:
+            sender.ok("GROUP.ADD", LAYER, "group", consumer.owner.mailbox + "stays")
+            consumer.start()
+        sent = 0
+        while sent < count:
+            batch = [("GROUP.SEND", LAYER, "group", i) for i in range(sent, sent + 500)]
+            for reached, full in sender.pipeline(batch):
+                assert full == 0
+                assert 4 <= reached <= 8
+            sent += 500
+            for consumer in consumers:
+                action = "GROUP.ADD" if sent % 1000 else "GROUP.DISCARD"
+                other.ok(action, LAYER, "group", consumer.owner.mailbox + "passes")
+        for consumer in consumers:
+            consumer.join(scaled(60))
+            if consumer.error is not None:
+                raise consumer.error
+            assert consumer.received == [b"%d" % i for i in range(count)]
+            assert consumer.resumes > 10
+        assert stats(sender)[b"reset"] == 0
+        assert stats(sender)[b"resumed"] == sum(consumer.resumes for consumer in consumers)
