@@ -1,0 +1,238 @@
+"""One connection to one broker for one event loop: pipelined, and reconnecting for ever."""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import hiredis
+
+from channels_chorale.errors import ConnectionLost, ServerError
+from channels_chorale.hosts import Host
+
+logger = logging.getLogger("channels_chorale")
+
+# Seconds.
+CONNECT_TIMEOUT = 5.0
+# A connection on which nothing has arrived for so long is asked whether it is alive,
+PING_AFTER = 15.0
+# and given up when nothing arrives for so long.
+DEAD_AFTER = 30.0
+FIRST_DELAY = 0.05
+LONGEST_DELAY = 5.0
+
+Word = str | bytes | int
+Push = Callable[[list[Any]], None]
+
+_NOT_YET = object()
+
+
+class Connection(asyncio.Protocol):
+    """Sends commands and hands pushes over. Belongs to the event loop that made it.
+
+    Commands of one turn of the loop leave in one write; replies are awaited side by side. While the
+    broker is away, commands wait for it. `on_connect` is awaited on every new connection before
+    other commands are sent: it says what the connection is for, through `command`. `on_push` gets
+    each push, in order; `on_lost` is told when a connection that was up ends.
+    """
+
+    def __init__(
+        self,
+        host: Host,
+        *,
+        on_connect: Callable[[Connection], Awaitable[None]],
+        on_push: Push,
+        on_lost: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.host = host
+        self.connected_since: float | None = None  # as time.time()
+        self.last_error: str | None = None
+        self._on_connect, self._on_push, self._on_lost = on_connect, on_push, on_lost
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._reader = _new_reader()
+        self._replies: collections.deque[asyncio.Future[Any]] = collections.deque()
+        self._unsent: list[bytes] = []
+        self._flushing = False
+        self._ready = asyncio.Event()  # on_connect is done
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self._lost = asyncio.Event()
+        self._last_received = 0.0
+        self._closed = False
+        self._keeper = self._loop.create_task(self._keep_connected())
+
+    # ---- commands ----
+
+    async def execute(self, *words: Word) -> Any:
+        """Sends a command when the broker is there, and returns its reply.
+
+        Raises ServerError for an error reply and ConnectionLost if the connection ends before the
+        reply comes.
+        """
+        while not (self._ready.is_set() and self._writable.is_set()):
+            if self._closed:
+                raise ConnectionLost("the connection was closed")
+            await self._ready.wait()
+            await self._writable.wait()
+        return await self.command(*words)
+
+    def command(self, *words: Word) -> asyncio.Future[Any]:
+        """Sends a command on the connection that is up, and returns its reply to come."""
+        reply: asyncio.Future[Any] = self._loop.create_future()
+        if self._transport is None:
+            reply.set_exception(ConnectionLost("not connected"))
+            return reply
+        self._replies.append(reply)
+        self._unsent.append(hiredis.pack_command(words))
+        if not self._flushing:
+            self._flushing = True
+            self._loop.call_soon(self._flush)
+        return reply
+
+    def _flush(self) -> None:
+        self._flushing = False
+        if self._transport is not None and self._unsent:
+            self._transport.write(b"".join(self._unsent))
+        self._unsent.clear()
+
+    @property
+    def ready(self) -> bool:
+        return self._ready.is_set()
+
+    async def close(self) -> None:
+        """Ends the connection and the attempts to have one."""
+        self._closed = True
+        self._keeper.cancel()
+        self._ready.set()  # whoever waits finds it closed
+        if self._transport is not None:
+            self._flush()
+            self._transport.close()
+            await self._lost.wait()
+
+    # ---- staying connected ----
+
+    async def _keep_connected(self) -> None:
+        delay = FIRST_DELAY
+        while True:
+            try:
+                await asyncio.wait_for(self._connect(), CONNECT_TIMEOUT)
+            except (OSError, ServerError, ConnectionLost, asyncio.TimeoutError) as error:
+                self._note_failure(error)
+                # Many processes lose the same broker at the same time.
+                await asyncio.sleep(random.uniform(delay / 2, delay))
+                delay = min(delay * 2, LONGEST_DELAY)
+                continue
+            delay = FIRST_DELAY
+            self.last_error = None
+            await self._watch()
+
+    def _note_failure(self, error: BaseException) -> None:
+        text = str(error) or type(error).__name__
+        if text != self.last_error:
+            logger.warning("cannot use the broker %s: %s", self.host.name, text)
+        self.last_error = text
+        if self._transport is not None:
+            self._transport.abort()
+
+    async def _connect(self) -> None:
+        if self._transport is not None:
+            await self._lost.wait()
+        self._lost.clear()
+        self._reader = _new_reader()
+        host = self.host
+        if host.path:
+            await self._loop.create_unix_connection(lambda: self, host.path)
+        else:
+            await self._loop.create_connection(lambda: self, host.host, host.port, ssl=host.tls)
+        hello: list[Word] = ["HELLO", 3]
+        if host.password is not None:
+            hello += ["AUTH", host.username or "default", host.password]
+        await self.command(*hello, "SETNAME", "channels_chorale")
+        await self._on_connect(self)
+        self.connected_since = time.time()
+        self._ready.set()
+
+    async def _watch(self) -> None:
+        """Until the connection is lost; asks after it when it is silent."""
+        while not self._lost.is_set():
+            silent = self._loop.time() - self._last_received
+            if silent >= DEAD_AFTER:
+                logger.warning("the broker %s is silent; reconnecting", self.host.name)
+                if self._transport is not None:
+                    self._transport.abort()
+                await self._lost.wait()
+                return
+            if silent >= PING_AFTER:
+                self.command("PING").add_done_callback(_ignore)
+            try:
+                await asyncio.wait_for(self._lost.wait(), PING_AFTER / 2)
+            except asyncio.TimeoutError:
+                continue
+
+    # ---- asyncio.Protocol ----
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._last_received = self._loop.time()
+
+    def data_received(self, data: bytes) -> None:
+        self._last_received = self._loop.time()
+        reader = self._reader
+        try:
+            reader.feed(data)
+            while (value := reader.gets()) is not _NOT_YET:
+                if isinstance(value, hiredis.PushNotification):
+                    self._on_push(value)
+                else:
+                    self._answer(value)
+        except hiredis.ProtocolError as error:
+            self._note_failure(error)
+
+    def _answer(self, value: Any) -> None:
+        reply = self._replies.popleft()
+        if reply.done():  # whoever asked was cancelled
+            return
+        if isinstance(value, ServerError):
+            reply.set_exception(value)
+        else:
+            reply.set_result(value)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        was_ready = self.connected_since is not None
+        self._transport = None
+        self.connected_since = None
+        if not self._closed:
+            self._ready.clear()
+        self._writable.set()
+        self._unsent.clear()
+        replies, self._replies = self._replies, collections.deque()
+        for reply in replies:
+            if not reply.done():
+                reply.set_exception(ConnectionLost(f"lost {self.host.name}: {error or 'closed'}"))
+        self._lost.set()
+        if was_ready and not self._closed:
+            self._on_lost()
+
+    def pause_writing(self) -> None:
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        self._writable.set()
+
+
+def _new_reader() -> hiredis.Reader:
+    return hiredis.Reader(
+        protocolError=hiredis.ProtocolError, replyError=ServerError, notEnoughData=_NOT_YET
+    )
+
+
+def _ignore(reply: asyncio.Future[Any]) -> None:
+    if not reply.cancelled():
+        reply.exception()
