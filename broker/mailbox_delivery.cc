@@ -35,12 +35,11 @@ std::string_view WordFor(Kind kind) {
 
 void WriteEvent(ReplyWriter& push, uint64_t epoch, const MailboxEvent& event) {
   const bool message = event.message != nullptr;
-  const bool named = event.kind != Kind::kReset;
-  push.PushHeader(3 + (named ? 1 : 0) + (message ? 1 : 0) + event.channels.size());
+  push.PushHeader(4 + (message ? 1 : 0) + event.channels.size());
   push.Bulk(WordFor(event.kind));
   push.Integer(static_cast<int64_t>(epoch));
   push.Integer(static_cast<int64_t>(event.number));
-  if (named) push.Bulk(event.name);
+  push.Bulk(event.name);
   if (message) push.Bulk(*event.message);
   for (const std::string& channel : event.channels) push.Bulk(channel);
 }

@@ -15,24 +15,38 @@ namespace {
 
 constexpr std::string_view kFull = "CHANNELFULL the channel is at its capacity";
 
-void SendToMailbox(CommandContext& ctx, Layer& layer) {
-  const auto policy = layer.policy();
+void SendToMailbox(CommandContext& ctx, Layer& layer, const LayerPolicy& policy) {
   const auto message = std::make_shared<const std::string>(ctx.arg(3));
   Mailbox::Sent sent;
   do {
     sent = layer.MailboxFor(MailboxOf(ctx.arg(2)), ctx.now_ms())
-               ->Send(ctx.arg(2), message, *policy, ctx.now_ms());
+               ->Send(ctx.arg(2), message, policy, ctx.now_ms());
   } while (sent == Mailbox::Sent::kClosed);
   if (sent == Mailbox::Sent::kFull) return ctx.reply.Error(kFull);
   ctx.reply.Ok();
+}
+
+LayerPolicy WithCapacity(LayerPolicy policy, int64_t capacity) {
+  policy.capacity = capacity;
+  policy.exceptions.clear();
+  return policy;
 }
 
 void Send(CommandContext& ctx) {
   if (!CheckChannel(ctx, ctx.arg(2)) || !CheckMessage(ctx, ctx.arg(3))) return;
   Layer* const layer = ReadLayer(ctx);
   if (layer == nullptr) return;
-  if (!MailboxOf(ctx.arg(2)).empty()) return SendToMailbox(ctx, *layer);
-  if (!PushToQueue(ctx.keys, *layer, ctx.arg(2), ctx.arg(3), *layer->policy())) {
+  auto policy = layer->policy();
+  if (ctx.args.size() > 4) {
+    if (ctx.args.size() != 6 || !IsWord(ctx.arg(4), "CAPACITY")) {
+      return ctx.reply.Error(kSyntaxError);
+    }
+    const auto capacity = ReadCapacity(ctx, 5);
+    if (!capacity) return;
+    policy = std::make_shared<const LayerPolicy>(WithCapacity(*policy, *capacity));
+  }
+  if (!MailboxOf(ctx.arg(2)).empty()) return SendToMailbox(ctx, *layer, *policy);
+  if (!PushToQueue(ctx.keys, *layer, ctx.arg(2), ctx.arg(3), *policy)) {
     Add(layer->counters().full);
     return ctx.reply.Error(kFull);
   }
@@ -121,7 +135,7 @@ constexpr Command kCommands[] = {
         "Counts the messages that wait in a channel."),
     Row("channel.receive", -3, kWrite | kBlocking, kCatSlow | kCatBlocking, &Receive,
         "Takes the next message of one of several channels, or waits for it."),
-    Row("channel.send", 4, kWrite | kDenyOom | kFast, kCatFast, &Send,
+    Row("channel.send", -4, kWrite | kDenyOom | kFast, kCatFast, &Send,
         "Sends a message to a channel."),
 };
 

@@ -54,6 +54,13 @@ bool CheckMessage(CommandContext& ctx, std::string_view message) {
   return false;
 }
 
+std::optional<int64_t> ReadCapacity(CommandContext& ctx, size_t index) {
+  const auto capacity = ParseInt64(ctx.arg(index));
+  if (capacity && *capacity > 0) return capacity;
+  ctx.reply.Error("ERR capacity is not an integer above 0");
+  return std::nullopt;
+}
+
 bool PushToQueue(LockedKeys& keys, Layer& layer, std::string_view channel, std::string_view message,
                  const LayerPolicy& policy) {
   const int db = keys.store().layers_db();
@@ -80,13 +87,6 @@ std::optional<int64_t> ReadSeconds(CommandContext& ctx, size_t index) {
     return std::max(int64_t{1}, static_cast<int64_t>(*seconds * 1000));
   }
   ctx.reply.Error(fmt::format("ERR {} is not a number of seconds above 0", ctx.arg(index - 1)));
-  return std::nullopt;
-}
-
-std::optional<int64_t> ReadCapacity(CommandContext& ctx, size_t index) {
-  const auto capacity = ParseInt64(ctx.arg(index));
-  if (capacity && *capacity > 0) return capacity;
-  ctx.reply.Error("ERR capacity is not an integer above 0");
   return std::nullopt;
 }
 

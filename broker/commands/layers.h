@@ -27,6 +27,9 @@ inline constexpr uint32_t kLayerCommand = kNoScript | kNoMulti;
 [[nodiscard]] bool CheckGroup(CommandContext& ctx, std::string_view name);
 [[nodiscard]] bool CheckMessage(CommandContext& ctx, std::string_view message);
 
+// The argument as a capacity.
+[[nodiscard]] std::optional<int64_t> ReadCapacity(CommandContext& ctx, size_t index);
+
 // Puts a message into the queue of a general channel, whose shard the token holds. False if it is
 // full.
 [[nodiscard]] bool PushToQueue(LockedKeys& keys, Layer& layer, std::string_view channel,

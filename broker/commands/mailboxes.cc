@@ -45,13 +45,22 @@ std::optional<uint64_t> ReadNumber(CommandContext& ctx, size_t index) {
 void Open(CommandContext& ctx) {
   if (!CheckMailbox(ctx)) return;
   std::optional<Mailbox::Resume> resume;
-  if (ctx.args.size() > 3) {
-    if (ctx.args.size() != 6 || !IsWord(ctx.arg(3), "RESUME")) return ctx.reply.Error(kSyntaxError);
-    const auto epoch = ReadNumber(ctx, 4);
-    if (!epoch) return;
-    const auto received = ReadNumber(ctx, 5);
-    if (!received) return;
-    resume = {*epoch, *received};
+  std::optional<int64_t> capacity;
+  for (size_t i = 3; i < ctx.args.size();) {
+    if (IsWord(ctx.arg(i), "RESUME") && i + 2 < ctx.args.size()) {
+      const auto epoch = ReadNumber(ctx, i + 1);
+      if (!epoch) return;
+      const auto received = ReadNumber(ctx, i + 2);
+      if (!received) return;
+      resume = {*epoch, *received};
+      i += 3;
+    } else if (IsWord(ctx.arg(i), "CAPACITY") && i + 1 < ctx.args.size()) {
+      capacity = ReadCapacity(ctx, i + 1);
+      if (!capacity) return;
+      i += 2;
+    } else {
+      return ctx.reply.Error(kSyntaxError);
+    }
   }
   if (ctx.client.protocol < 3) {
     return ctx.reply.Error("ERR MAILBOX.OPEN needs RESP3: say HELLO 3 first");
@@ -66,7 +75,7 @@ void Open(CommandContext& ctx) {
     const auto delivery =
         std::make_shared<MailboxDelivery>(ctx.thread, ctx.client.connection.weak_from_this(),
                                           *layer, layer->MailboxFor(ctx.arg(2), ctx.now_ms()));
-    const auto opened = delivery->mailbox().Open(delivery, resume, ctx.now_ms());
+    const auto opened = delivery->mailbox().Open(delivery, resume, capacity, ctx.now_ms());
     if (!opened) continue;  // closed meanwhile
     ctx.client.mailboxes.push_back(delivery);
     ctx.reply.ArrayHeader(2);

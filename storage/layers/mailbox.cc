@@ -43,11 +43,13 @@ Mailbox::Mailbox(std::string name, const Surroundings& surroundings, int64_t now
 // ---- the owner's side ----
 
 std::optional<Mailbox::Opened> Mailbox::Open(std::shared_ptr<MailboxOwner> owner,
-                                             std::optional<Resume> resume, int64_t now_ms) {
+                                             std::optional<Resume> resume,
+                                             std::optional<int64_t> capacity, int64_t now_ms) {
   absl::MutexLock lock(&mutex_);
   if (closed_) return std::nullopt;
   if (owner_ != nullptr && owner_ != owner) owner_->BeTaken(epoch_);
   owner_ = std::move(owner);
+  capacity_ = capacity;
   wake_pending_ = false;
   reset_from_.reset();
   const bool fits = resume && resume->epoch == epoch_ && resume->received >= acknowledged_ &&
@@ -88,7 +90,8 @@ bool Mailbox::Take(const MailboxOwner* owner, size_t most,
   absl::MutexLock lock(&mutex_);
   if (owner_.get() != owner) return true;
   if (reset_from_) {
-    show(*reset_from_, {Kind::kReset, epoch_, {}, nullptr, {}, 0});
+    const char* why = reset_why_ == Why::kFlush ? "flush" : "overflow";
+    show(*reset_from_, {Kind::kReset, epoch_, why, nullptr, {}, 0});
     reset_from_.reset();
   }
   auto event = After(shown_);
@@ -256,7 +259,7 @@ void Mailbox::Flush() {
   absl::MutexLock lock(&mutex_);
   if (closed_) return;
   LeaveAllGroups();
-  Reset();
+  Reset(Why::kFlush);
 }
 
 bool Mailbox::closed() const {
@@ -279,7 +282,7 @@ void Mailbox::Add(MailboxEvent event) {
   events_.push_back(std::move(event));
   if (event_bytes_ > surroundings_.most_bytes()) {
     chorale::Add(surroundings_.counters.reset);
-    Reset();
+    Reset(Why::kOverflow);
   }
   WakeOwner();
 }
@@ -300,7 +303,9 @@ void Mailbox::WakeOwner() {
 }
 
 bool Mailbox::IsFull(std::string_view channel, const LayerPolicy& policy) {
-  if (policy.scope == CapacityScope::kMailbox) return unconsumed_ >= policy.CapacityOf(name_);
+  if (policy.scope == CapacityScope::kMailbox) {
+    return unconsumed_ >= capacity_.value_or(policy.CapacityOf(name_));
+  }
   const auto found = unconsumed_by_channel_.find(channel);
   const int64_t count = found == unconsumed_by_channel_.end() ? 0 : found->second;
   return count >= policy.CapacityOf(channel);
@@ -399,7 +404,9 @@ void Mailbox::BeginEpoch(std::deque<MailboxEvent> kept) {
   }
 }
 
-void Mailbox::Reset() {
+void Mailbox::Reset(Why why) {
+  // An overflow that the owner was not told of is not hidden by a flush.
+  if (!reset_from_ || why == Why::kOverflow) reset_why_ = why;
   if (owner_ != nullptr && !reset_from_) reset_from_ = epoch_;
   BeginEpoch({});
   if (reset_from_) WakeOwner();

@@ -53,7 +53,7 @@ struct MailboxEvent {
   Kind kind;
   // Of a reset, which is not numbered: the new epoch.
   uint64_t number;
-  std::string name;                            // of the channel, or of the group
+  std::string name;                            // of the channel, or of the group; of a reset: why
   std::shared_ptr<const std::string> message;  // of the first two kinds
   // Who joins or leaves the group; of a group's message: the members that are over their capacity
   // and must not get it.
@@ -87,8 +87,10 @@ class Mailbox : public std::enable_shared_from_this<Mailbox> {
   // Takes the mailbox over from its owner, if it has one. With a `resume` that fits the events
   // after it follow; else a new epoch begins with the memberships and with what nobody was sent.
   // nullopt if the mailbox is closed; then it is to be looked up again.
+  //
+  // A `capacity` is the mailbox's from here on, in the place of its layer's.
   std::optional<Opened> Open(std::shared_ptr<MailboxOwner> owner, std::optional<Resume> resume,
-                             int64_t now_ms);
+                             std::optional<int64_t> capacity, int64_t now_ms);
   // The owner is gone; another may come until the layer's grace time is over.
   void Leave(const MailboxOwner* owner, int64_t now_ms);
   // Shows the owner up to `most` events that he was not sent yet. False if there are more.
@@ -164,8 +166,9 @@ class Mailbox : public std::enable_shared_from_this<Mailbox> {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Begins a new epoch with `kept`, messages that nobody was sent.
   void BeginEpoch(std::deque<MailboxEvent> kept) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Drops all events and has the owner told.
-  void Reset() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Drops all events and has the owner told why.
+  enum class Why : uint8_t { kFlush, kOverflow };
+  void Reset(Why why) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void LeaveAllGroups() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void CloseLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
@@ -180,7 +183,8 @@ class Mailbox : public std::enable_shared_from_this<Mailbox> {
 
   uint64_t epoch_ ABSL_GUARDED_BY(mutex_);
   std::optional<uint64_t> reset_from_ ABSL_GUARDED_BY(mutex_);  // the epoch that the owner knows
-  std::deque<MailboxEvent> events_ ABSL_GUARDED_BY(mutex_);     // not acknowledged yet
+  Why reset_why_ ABSL_GUARDED_BY(mutex_) = Why::kFlush;
+  std::deque<MailboxEvent> events_ ABSL_GUARDED_BY(mutex_);  // not acknowledged yet
   size_t event_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t acknowledged_ ABSL_GUARDED_BY(mutex_) = 0;  // numbers of events
   uint64_t shown_ ABSL_GUARDED_BY(mutex_) = 0;
@@ -190,6 +194,7 @@ class Mailbox : public std::enable_shared_from_this<Mailbox> {
   int64_t unconsumed_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t messages_shown_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t messages_consumed_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::optional<int64_t> capacity_ ABSL_GUARDED_BY(mutex_);                // the owner's wish
   CapacityScope scope_ ABSL_GUARDED_BY(mutex_) = CapacityScope::kMailbox;  // as of the last message
   StringMap<int64_t> unconsumed_by_channel_ ABSL_GUARDED_BY(mutex_);       // in the channel scope
 

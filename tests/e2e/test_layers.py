@@ -208,6 +208,22 @@ def test_the_first_pattern_that_matches_gives_the_capacity(server: Server) -> No
             assert client.pipeline(batch) == [OK] * capacity + [FULL]
 
 
+def test_a_capacity_given_with_the_message_or_the_mailbox_counts_in_place_of_the_layers(
+    server: Server,
+) -> None:
+    owner = Owner(server)
+    with server.connect() as client:
+        client.ok("LAYER.SET", LAYER, "CAPACITY", 1)
+        batch = [("CHANNEL.SEND", LAYER, "work", "m", "CAPACITY", 2)] * 3
+        assert client.pipeline(batch) == [OK, OK, FULL]
+        assert owner.client.ok("MAILBOX.OPEN", LAYER, MAILBOX, "CAPACITY", 2)
+        batch = [("CHANNEL.SEND", LAYER, MAILBOX + "a", "m")] * 3
+        assert client.pipeline(batch) == [OK, OK, FULL]
+        for words in ["CAPACITY", "0"], ["CAPACITY"], ["CAPACITY", "1", "2"]:
+            assert isinstance(client.command("CHANNEL.SEND", LAYER, "work", "m", *words), Error)
+            assert isinstance(owner.client.command("MAILBOX.OPEN", LAYER, MAILBOX, *words), Error)
+
+
 def test_a_message_larger_than_the_limit_is_refused(server_factory: Callable[..., Server]) -> None:
     server = server_factory(layer_message_limit=2000)
     with server.connect() as client:
@@ -452,7 +468,7 @@ def test_an_owner_that_never_acknowledges_costs_bounded_memory(
         assert stats(client)[b"reset"] > 0
         while (push := owner.client.read_push())[0] != b"mailbox-reset":
             assert push[0] == b"group-message"
-        assert push[1] == owner.epoch
+        assert [push[1], push[3]] == [owner.epoch, b"overflow"]
         owner.epoch, owner.number = push[2], 0
         owner.event(b"group-join", b"group", b"p.one!a")
 
@@ -569,7 +585,7 @@ def test_a_flush_empties_the_layer_and_tells_the_owners(server: Server) -> None:
         owner.event(b"group-message", b"group", b"m")
         assert client.command("LAYER.FLUSH", LAYER) == OK
         reset = owner.client.read_push()
-        assert reset[:2] == [b"mailbox-reset", owner.epoch]
+        assert [reset[0], reset[1], reset[3]] == [b"mailbox-reset", owner.epoch, b"flush"]
         assert client.command("CHANNEL.LEN", LAYER, "general") == 0
         assert client.command("GROUP.LIST", LAYER) == []
         owner.epoch, owner.number = reset[2], 0

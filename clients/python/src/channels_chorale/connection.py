@@ -8,17 +8,19 @@ import logging
 import random
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Union
 
 import hiredis
 
 from channels_chorale.errors import ConnectionLost, ServerError
 from channels_chorale.hosts import Host
+from channels_chorale.wire import NOT_YET, Word, hello, new_reader
 
 logger = logging.getLogger("channels_chorale")
 
 # Seconds.
 CONNECT_TIMEOUT = 5.0
+CLOSE_TIMEOUT = 1.0
 # A connection on which nothing has arrived for so long is asked whether it is alive,
 PING_AFTER = 15.0
 # and given up when nothing arrives for so long.
@@ -26,10 +28,12 @@ DEAD_AFTER = 30.0
 FIRST_DELAY = 0.05
 LONGEST_DELAY = 5.0
 
-Word = str | bytes | int
 Push = Callable[[list[Any]], None]
+OnReply = Callable[[Any], None]
+# Who waits for a reply: a future, a future with a function that is called first, or nobody.
+_Asker = Union["asyncio.Future[Any]", tuple["asyncio.Future[Any]", OnReply], None]
 
-_NOT_YET = object()
+_TimeoutError = asyncio.TimeoutError  # noqa: UP041, not the built-in one in Python 3.10
 
 
 class Connection(asyncio.Protocol):
@@ -52,11 +56,12 @@ class Connection(asyncio.Protocol):
         self.host = host
         self.connected_since: float | None = None  # as time.time()
         self.last_error: str | None = None
+        self.client_id = 0  # as CLIENT ID has it
         self._on_connect, self._on_push, self._on_lost = on_connect, on_push, on_lost
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
-        self._reader = _new_reader()
-        self._replies: collections.deque[asyncio.Future[Any]] = collections.deque()
+        self._reader = new_reader()
+        self._replies: collections.deque[_Asker] = collections.deque()
         self._unsent: list[bytes] = []
         self._flushing = False
         self._ready = asyncio.Event()  # on_connect is done
@@ -65,35 +70,62 @@ class Connection(asyncio.Protocol):
         self._lost = asyncio.Event()
         self._last_received = 0.0
         self._closed = False
+        self._start()
+
+    def _start(self) -> None:
         self._keeper = self._loop.create_task(self._keep_connected())
 
     # ---- commands ----
 
-    async def execute(self, *words: Word) -> Any:
+    async def execute(self, *words: Word, patience: float) -> Any:
         """Sends a command when the broker is there, and returns its reply.
 
-        Raises ServerError for an error reply and ConnectionLost if the connection ends before the
-        reply comes.
+        Raises ServerError for an error reply, and ConnectionLost if the broker is away for more
+        than `patience` seconds or the connection ends before the reply comes.
         """
-        while not (self._ready.is_set() and self._writable.is_set()):
-            if self._closed:
-                raise ConnectionLost("the connection was closed")
-            await self._ready.wait()
-            await self._writable.wait()
+        if not (self._ready.is_set() and self._writable.is_set()):
+            await self._wait_until_ready(patience)
         return await self.command(*words)
 
-    def command(self, *words: Word) -> asyncio.Future[Any]:
-        """Sends a command on the connection that is up, and returns its reply to come."""
+    async def _wait_until_ready(self, patience: float) -> None:
+        async def ready() -> None:
+            while not (self._ready.is_set() and self._writable.is_set()):
+                await self._ready.wait()
+                await self._writable.wait()
+
+        if self._keeper.done():
+            self._start()
+        try:
+            await asyncio.wait_for(ready(), patience)
+        except _TimeoutError:
+            reason = self.last_error or "it does not answer"
+            raise ConnectionLost(f"the broker {self.host.name} is away: {reason}") from None
+        if self._closed:
+            raise ConnectionLost("the connection was closed")
+
+    def command(self, *words: Word, on_reply: OnReply | None = None) -> asyncio.Future[Any]:
+        """Sends a command on the connection that is up, and returns its reply to come.
+
+        `on_reply` gets a reply that is no error before anything that follows it is handled.
+        """
         reply: asyncio.Future[Any] = self._loop.create_future()
         if self._transport is None:
-            reply.set_exception(ConnectionLost("not connected"))
-            return reply
-        self._replies.append(reply)
+            reply.set_exception(ConnectionLost(f"not connected to {self.host.name}"))
+        else:
+            self._send(words, reply if on_reply is None else (reply, on_reply))
+        return reply
+
+    def post(self, *words: Word) -> None:
+        """Sends a command, if the connection is up; nobody wants to know its reply."""
+        if self._transport is not None:
+            self._send(words, None)
+
+    def _send(self, words: tuple[Word, ...], asker: _Asker) -> None:
+        self._replies.append(asker)
         self._unsent.append(hiredis.pack_command(words))
         if not self._flushing:
             self._flushing = True
             self._loop.call_soon(self._flush)
-        return reply
 
     def _flush(self) -> None:
         self._flushing = False
@@ -105,6 +137,11 @@ class Connection(asyncio.Protocol):
     def ready(self) -> bool:
         return self._ready.is_set()
 
+    def reconnect(self) -> None:
+        """Gives the connection up that there is, for a new one."""
+        if self._transport is not None:
+            self._transport.abort()
+
     async def close(self) -> None:
         """Ends the connection and the attempts to have one."""
         self._closed = True
@@ -113,7 +150,10 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._flush()
             self._transport.close()
-            await self._lost.wait()
+            try:
+                await asyncio.wait_for(self._lost.wait(), CLOSE_TIMEOUT)
+            except _TimeoutError:  # the broker does not read what was sent last
+                self._transport.abort()
 
     # ---- staying connected ----
 
@@ -122,7 +162,7 @@ class Connection(asyncio.Protocol):
         while True:
             try:
                 await asyncio.wait_for(self._connect(), CONNECT_TIMEOUT)
-            except (OSError, ServerError, ConnectionLost, asyncio.TimeoutError) as error:
+            except (OSError, ServerError, ConnectionLost, _TimeoutError) as error:
                 self._note_failure(error)
                 # Many processes lose the same broker at the same time.
                 await asyncio.sleep(random.uniform(delay / 2, delay))
@@ -144,16 +184,14 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             await self._lost.wait()
         self._lost.clear()
-        self._reader = _new_reader()
+        self._reader = new_reader()
         host = self.host
         if host.path:
             await self._loop.create_unix_connection(lambda: self, host.path)
         else:
             await self._loop.create_connection(lambda: self, host.host, host.port, ssl=host.tls)
-        hello: list[Word] = ["HELLO", 3]
-        if host.password is not None:
-            hello += ["AUTH", host.username or "default", host.password]
-        await self.command(*hello, "SETNAME", "channels_chorale")
+        reply = await self.command(*hello(host))
+        self.client_id = reply[b"id"]
         await self._on_connect(self)
         self.connected_since = time.time()
         self._ready.set()
@@ -169,10 +207,10 @@ class Connection(asyncio.Protocol):
                 await self._lost.wait()
                 return
             if silent >= PING_AFTER:
-                self.command("PING").add_done_callback(_ignore)
+                self.post("PING")
             try:
                 await asyncio.wait_for(self._lost.wait(), PING_AFTER / 2)
-            except asyncio.TimeoutError:
+            except _TimeoutError:
                 continue
 
     # ---- asyncio.Protocol ----
@@ -187,7 +225,7 @@ class Connection(asyncio.Protocol):
         reader = self._reader
         try:
             reader.feed(data)
-            while (value := reader.gets()) is not _NOT_YET:
+            while (value := reader.gets()) is not NOT_YET:
                 if isinstance(value, hiredis.PushNotification):
                     self._on_push(value)
                 else:
@@ -196,10 +234,19 @@ class Connection(asyncio.Protocol):
             self._note_failure(error)
 
     def _answer(self, value: Any) -> None:
-        reply = self._replies.popleft()
+        asker = self._replies.popleft()
+        if asker is None:
+            return
+        failed = isinstance(value, ServerError)
+        if isinstance(asker, tuple):
+            reply, on_reply = asker
+            if not failed:
+                on_reply(value)
+        else:
+            reply = asker
         if reply.done():  # whoever asked was cancelled
             return
-        if isinstance(value, ServerError):
+        if failed:
             reply.set_exception(value)
         else:
             reply.set_result(value)
@@ -213,8 +260,9 @@ class Connection(asyncio.Protocol):
         self._writable.set()
         self._unsent.clear()
         replies, self._replies = self._replies, collections.deque()
-        for reply in replies:
-            if not reply.done():
+        for asker in replies:
+            reply = asker[0] if isinstance(asker, tuple) else asker
+            if reply is not None and not reply.done():
                 reply.set_exception(ConnectionLost(f"lost {self.host.name}: {error or 'closed'}"))
         self._lost.set()
         if was_ready and not self._closed:
@@ -225,14 +273,3 @@ class Connection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._writable.set()
-
-
-def _new_reader() -> hiredis.Reader:
-    return hiredis.Reader(
-        protocolError=hiredis.ProtocolError, replyError=ServerError, notEnoughData=_NOT_YET
-    )
-
-
-def _ignore(reply: asyncio.Future[Any]) -> None:
-    if not reply.cancelled():
-        reply.exception()

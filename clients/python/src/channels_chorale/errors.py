@@ -16,4 +16,4 @@ class ServerError(Exception):
 
 
 class ConnectionLost(ConnectionError):
-    """The connection ended before the reply came: whether the command was carried out is unknown."""
+    """The connection ended before the reply came: whether it was carried out is unknown."""

@@ -1,215 +1,238 @@
-"""The process-specific channels of one event loop, as one broker keeps them."""
+"""The process-specific channels of one process, as one broker keeps them.
+
+The broker numbers what happens to a mailbox. This side keeps the number of the last event, so that
+a new connection goes on where the old one stopped, and the members of the groups, which it knows by
+the events alone: then a message to a group is one event however many of its members live here.
+protocol/README.md has the events and their order.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import collections
-from collections.abc import Callable, Iterable
+import sys
+import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from channels_chorale.connection import Connection
-from channels_chorale.errors import ConnectionLost, ServerError
+from channels_chorale.policy import Policy
+from channels_chorale.queues import Delivery, Queues
 
-# What was consumed is acknowledged after so many seconds,
+# Seconds after which what has arrived and what was consumed is acknowledged; at once where the
+# broker would otherwise refuse messages for which there is room.
 ACK_DELAY = 0.02
-# or at once when so large a part of the capacity is taken.
-ACK_AT_ONCE = 0.5
 
 
-class Delivery:
-    """A message that one or more channels of a mailbox have still to take."""
+class _Epoch:
+    """The counters that belong to one numbering of the events."""
 
-    __slots__ = ("body", "expires_at", "mailbox", "remaining")
+    def __init__(self, mailbox: Mailbox, name: int, number: int) -> None:
+        self._mailbox = mailbox
+        self.name = name
+        self.number = number  # of the last event that has arrived
+        self.received = 0  # messages; one to a group counts once
+        self.consumed = 0
+        self.acknowledged = (number, 0)  # number, consumed
 
-    def __init__(self, mailbox: Mailbox, body: bytes, remaining: int, expires_at: float) -> None:
-        self.mailbox = mailbox
-        self.body = body
-        self.remaining = remaining
-        self.expires_at = expires_at
-
-    def taken(self) -> None:
-        """One of its channels has taken the message, or never will."""
-        self.remaining -= 1
-        if self.remaining == 0:
-            self.mailbox.note_consumed()
-
-
-class Queues:
-    """Messages by channel, in the order in which they came, and who waits for them."""
-
-    def __init__(self) -> None:
-        self._waiting: dict[bytes, collections.deque[Delivery]] = {}
-        self._getters: dict[bytes, collections.deque[asyncio.Future[None]]] = {}
-
-    def put(self, channel: bytes, delivery: Delivery) -> None:
-        self._waiting.setdefault(channel, collections.deque()).append(delivery)
-        self._wake_next(channel)
-
-    def _wake_next(self, channel: bytes) -> None:
-        getters = self._getters.get(channel)
-        while getters:
-            getter = getters.popleft()
-            if not getter.done():
-                getter.set_result(None)
-                return
-
-    async def get(self, channel: bytes) -> bytes:
-        """The next message. Cancelled at any moment, it has either returned one or left it there."""
-        loop = asyncio.get_running_loop()
-        while not self._waiting.get(channel):
-            getter: asyncio.Future[None] = loop.create_future()
-            getters = self._getters.setdefault(channel, collections.deque())
-            getters.append(getter)
-            try:
-                await getter
-            except asyncio.CancelledError:
-                if getter.done() and not getter.cancelled() and self._waiting.get(channel):
-                    self._wake_next(channel)  # it was this one's turn
-                raise
-            finally:
-                if getter in getters:
-                    getters.remove(getter)
-                if not getters:
-                    self._getters.pop(channel, None)
-        waiting = self._waiting[channel]
-        delivery = waiting.popleft()
-        if not waiting:
-            del self._waiting[channel]
-        delivery.taken()
-        return delivery.body
-
-    def drop_expired(self, now: float) -> int:
-        """Nobody has asked for these in time."""
-        dropped = 0
-        for channel in list(self._waiting):
-            waiting = self._waiting[channel]
-            while waiting and waiting[0].expires_at <= now:
-                waiting.popleft().taken()
-                dropped += 1
-            if not waiting:
-                del self._waiting[channel]
-        return dropped
+    def note_consumed(self) -> None:
+        self.consumed += 1
+        if self._mailbox.epoch is self:
+            self._mailbox.note_progress()
 
 
 class Mailbox:
-    """One mailbox on one broker: keeps the numbers, the members and the acknowledgements."""
+    """Belongs to the event loop of its session, until another adopts it."""
 
     def __init__(
         self,
-        layer: str,
         name: str,
+        policy: Policy,
         queues: Queues,
         *,
-        capacity: int,
-        expiry: float,
         on_gap: Callable[[], None],
+        on_resumed: Callable[[int], None],
+        on_epoch: Callable[[Mailbox, int], None],
     ) -> None:
-        self.layer, self.name = layer, name
-        self.epoch = 0
-        self.resumed = 0  # messages that came again or late, after a reconnect
-        self._queues = queues
-        self._capacity, self._expiry = capacity, expiry
-        self._on_gap = on_gap
-        self._loop = asyncio.get_running_loop()
+        self.name = name
+        self.epoch = _Epoch(self, 0, 0)
+        self._policy, self._queues = policy, queues
+        # What the mailbox takes; in the channel scope there is no such limit.
+        of_mailbox = policy.capacity_scope == "mailbox"
+        self._capacity = policy.capacity_of(name) if of_mailbox else sys.maxsize
+        self._on_gap, self._on_resumed, self._on_epoch = on_gap, on_resumed, on_epoch
         self._connection: Connection | None = None
-        self._number = 0
-        self._catching_up_to = 0
-        self._consumed = 0
-        self._received = 0
-        self._acknowledged = (0, 0)
-        self._ack_timer: asyncio.Handle | None = None
+        self._ack_timer: asyncio.TimerHandle | None = None
         self._members: dict[bytes, dict[bytes, None]] = {}
-        # What this process itself has added, for a broker that knows nothing any more.
-        self.own_memberships: dict[str, dict[str, None]] = {}
+        # In the channel scope: how many messages each channel's consumers have taken since the
+        # last acknowledgement.
+        self._taken: dict[bytes, int] = {}
+
+    # ---- opening ----
 
     async def open(self, connection: Connection) -> None:
-        """Opens it on a new connection, where the last one stopped if possible."""
+        """Opens it on a new connection, where the last one stopped if the broker still has that.
+
+        Raises ServerError and ConnectionLost.
+        """
         self._connection = connection
-        words: list[Any] = ["MAILBOX.OPEN", self.layer, self.name]
-        if self.epoch:
-            words += ["RESUME", self.epoch, self._number]
-        epoch, number = await connection.command(*words)
-        if epoch == self.epoch:
-            self._ack()
+        epoch = self.epoch
+        words: list[Any] = ["MAILBOX.OPEN", self._policy.layer, self.name]
+        if not epoch.name:
+            await connection.command(*words, *self._capacity_words(), on_reply=self._begin)
             return
-        had_epoch = bool(self.epoch)
-        self._begin(epoch, number)
-        for group, channels in self.own_memberships.items():
-            await connection.command("GROUP.ADD", self.layer, group, *channels)
-        if had_epoch:
-            self._on_gap()
+        members = self._members
+        words += ["RESUME", epoch.name, epoch.number, *self._capacity_words()]
+        opened = connection.command(*words, on_reply=self._resume)
+        # What waits here was sent and is not consumed; the broker counts what it has not sent yet
+        # among it. After a restart both commands mean nothing, and nobody looks at their replies.
+        waiting = epoch.received - epoch.consumed
+        self._send_ack(epoch)
+        unread = connection.command("CHANNEL.LEN", self._policy.layer, self.name)
+        unread.add_done_callback(_look_at)
+        await opened
+        if self.epoch is epoch:
+            self._on_resumed(max(0, await unread - waiting))
+            return
+        for group, channels in members.items():
+            if channels:
+                await connection.command("GROUP.ADD", self._policy.layer, group, *channels)
+        self._on_gap()
 
-    def _begin(self, epoch: int, number: int) -> None:
-        self.epoch, self._number = epoch, number
-        self._consumed = self._received = 0
-        self._acknowledged = (number, 0)
+    def _capacity_words(self) -> list[Any]:
+        if not self._policy.has_regexes:
+            return []
+        return ["CAPACITY", self._policy.capacity_of(self.name)]
+
+    def _begin(self, reply: list[int]) -> None:
+        name, number = reply
+        self.epoch = _Epoch(self, name, number)
         self._members = {}
+        self._taken = {}
+        self._on_epoch(self, name)
 
-    def handle(self, push: list[Any]) -> None:
+    def _resume(self, reply: list[int]) -> None:
+        """Called before the events that follow the reply are handled."""
+        if reply[0] != self.epoch.name:
+            self._begin(reply)
+
+    def adopt(self, queues: Queues, on_epoch: Callable[[Mailbox, int], None]) -> None:
+        """The mailbox of an event loop that has ended goes on in another."""
+        prefix = self.name.encode()
+        for channel, delivery in self._queues.clear(prefix):
+            queues.put(channel, delivery)
+        self._queues, self._on_epoch = queues, on_epoch
+        self._connection = None
+        self._cancel_timer()
+
+    @property
+    def channels(self) -> set[bytes]:
+        """Those that are members of a group."""
+        return {channel for members in self._members.values() for channel in members}
+
+    # ---- events ----
+
+    def handle(self, push: Sequence[Any]) -> None:
         """An event of this mailbox's epoch."""
         kind = push[0]
-        if kind == b"mailbox-reset":
-            self._begin(push[2], 0)
-            self._on_gap()
-            return
-        self._number = push[2]
-        name, *rest = push[3:]
+        epoch = self.epoch
         if kind == b"channel-message":
-            self._deliver((name,), rest[0])
+            epoch.number = push[2]
+            self._deliver((push[3],), push[4])
         elif kind == b"group-message":
-            left_out = set(rest[1:])
-            members = self._members.get(name, {})
-            self._deliver([channel for channel in members if channel not in left_out], rest[0])
+            epoch.number = push[2]
+            members: Any = self._members.get(push[3], ())
+            if len(push) > 5:
+                left_out = set(push[5:])
+                members = [channel for channel in members if channel not in left_out]
+            self._deliver(members, push[4])
         elif kind == b"group-join":
-            self._members.setdefault(name, {}).update(dict.fromkeys(rest))
+            epoch.number = push[2]
+            self._members.setdefault(push[3], {}).update(dict.fromkeys(push[4:]))
         elif kind == b"group-leave":
-            members = self._members.get(name, {})
-            for channel in rest:
-                members.pop(channel, None)
-            if not members:
-                self._members.pop(name, None)
-        self._ack_later()
+            epoch.number = push[2]
+            self._leave(push[3], push[4:])
+        elif kind == b"mailbox-reset":
+            self._reset(push[2], push[3])
+        elif kind == b"mailbox-taken":
+            self._connection = None
+        self.note_progress()
 
-    def _deliver(self, channels: Iterable[bytes], body: bytes) -> None:
-        channels = list(channels)
-        self._received += 1
-        if not channels:
-            self.note_consumed()
-            return
-        delivery = Delivery(self, body, len(channels), self._loop.time() + self._expiry)
+    def _leave(self, group: bytes, channels: Sequence[bytes]) -> None:
+        members = self._members.get(group, {})
         for channel in channels:
-            self._queues.put(channel, delivery)
+            members.pop(channel, None)
+        if not members:
+            self._members.pop(group, None)
+
+    def _reset(self, new_epoch: int, reason: bytes) -> None:
+        self._begin([new_epoch, 0])
+        if reason == b"flush":
+            self._queues.clear(self.name.encode())
+        else:
+            self._on_gap()
+
+    def _deliver(self, channels: Any, body: bytes) -> None:
+        epoch = self.epoch
+        epoch.received += 1
+        if not channels:
+            epoch.note_consumed()
+            return
+        expires_at = time.monotonic() + self._policy.expiry
+        delivery = Delivery(body, expires_at, len(channels), epoch.note_consumed)
+        put = self._queues.put
+        for channel in channels:
+            put(channel, delivery)
 
     # ---- acknowledging ----
 
-    def note_consumed(self) -> None:
-        self._consumed += 1
-        self._ack_later()
+    def note_taken(self, channel: bytes) -> None:
+        """In the channel scope: a consumer has taken a message from the channel."""
+        taken = self._taken.get(channel, 0) + 1
+        self._taken[channel] = taken
+        room = self._policy.capacity_of(channel.decode()) - self._queues.count(channel) - taken
+        if taken >= room:
+            self._ack()
+        else:
+            self.note_progress()
 
-    def _ack_later(self) -> None:
-        if self._acknowledged == (self._number, self._consumed):
+    def note_progress(self) -> None:
+        """Something has arrived or was consumed. The fuller the mailbox, the sooner it is told."""
+        epoch = self.epoch
+        number, consumed = epoch.acknowledged
+        if epoch.number == number and epoch.consumed == consumed and not self._taken:
             return
-        taken = self._received - self._acknowledged[1]
-        if taken >= self._capacity * ACK_AT_ONCE and self._consumed > self._acknowledged[1]:
+        room = self._capacity - (epoch.received - consumed)
+        if epoch.consumed - consumed >= max(room, 1):
             self._ack()
         elif self._ack_timer is None:
-            self._ack_timer = self._loop.call_later(ACK_DELAY, self._ack)
+            loop = asyncio.get_running_loop()
+            self._ack_timer = loop.call_later(ACK_DELAY, self._ack)
 
     def _ack(self) -> None:
+        self._cancel_timer()
+        if self._connection is not None and self._connection.ready:
+            self._send_ack(self.epoch)
+
+    def _send_ack(self, epoch: _Epoch) -> None:
+        assert self._connection is not None
+        epoch.acknowledged = (epoch.number, epoch.consumed)
+        waiting: list[Any] = []
+        for channel in self._taken:
+            waiting += [channel, self._queues.count(channel)]
+        self._taken = {}
+        layer = self._policy.layer
+        # One that is lost is repeated when the mailbox is opened again.
+        self._connection.post(
+            "MAILBOX.ACK", layer, self.name, epoch.number, epoch.consumed, *waiting
+        )
+
+    def _cancel_timer(self) -> None:
         if self._ack_timer is not None:
             self._ack_timer.cancel()
             self._ack_timer = None
-        if self._connection is None:
-            return
-        self._acknowledged = (self._number, self._consumed)
-        self._connection.command(
-            "MAILBOX.ACK", self.layer, self.name, self._number, self._consumed
-        ).add_done_callback(_ignore)
 
 
-def _ignore(reply: asyncio.Future[Any]) -> None:
-    """An acknowledgement that was lost is repeated when the mailbox is opened again."""
+def _look_at(reply: asyncio.Future[Any]) -> None:
+    """So that asyncio does not complain of an error that means nothing here."""
     if not reply.cancelled():
-        error = reply.exception()
-        if error is not None and not isinstance(error, (ConnectionLost, ServerError)):
-            raise error
+        reply.exception()

@@ -1,0 +1,18 @@
+"""The channel layer of Django Channels on a Chorale broker, and a client without event loop."""
+
+from channels_chorale.client import Client
+from channels_chorale.errors import ConnectionLost, MessageTooLarge, ServerError
+from channels_chorale.layer import ChoraleChannelLayer
+from channels_chorale.reports import Health, HostHealth
+from channels_chorale.settings import Reached
+
+__all__ = [
+    "ChoraleChannelLayer",
+    "Client",
+    "ConnectionLost",
+    "Health",
+    "HostHealth",
+    "MessageTooLarge",
+    "Reached",
+    "ServerError",
+]
