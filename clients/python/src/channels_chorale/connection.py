@@ -8,7 +8,7 @@ import logging
 import random
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, Union
+from typing import Any
 
 import hiredis
 
@@ -31,7 +31,7 @@ LONGEST_DELAY = 5.0
 Push = Callable[[list[Any]], None]
 OnReply = Callable[[Any], None]
 # Who waits for a reply: a future, a future with a function that is called first, or nobody.
-_Asker = Union["asyncio.Future[Any]", tuple["asyncio.Future[Any]", OnReply], None]
+_Asker = asyncio.Future[Any] | tuple[asyncio.Future[Any], OnReply] | None
 
 _TimeoutError = asyncio.TimeoutError  # noqa: UP041, not the built-in one in Python 3.10
 
@@ -64,9 +64,8 @@ class Connection(asyncio.Protocol):
         self._replies: collections.deque[_Asker] = collections.deque()
         self._unsent: list[bytes] = []
         self._flushing = False
-        self._ready = asyncio.Event()  # on_connect is done
-        self._writable = asyncio.Event()
-        self._writable.set()
+        self._writable = True
+        self._waiters: list[asyncio.Future[None]] = []  # until commands can be sent
         self._lost = asyncio.Event()
         self._last_received = 0.0
         self._closed = False
@@ -80,28 +79,44 @@ class Connection(asyncio.Protocol):
     async def execute(self, *words: Word, patience: float) -> Any:
         """Sends a command when the broker is there, and returns its reply.
 
-        Raises ServerError for an error reply, and ConnectionLost if the broker is away for more
-        than `patience` seconds or the connection ends before the reply comes.
+        Raises ServerError for an error reply, or when the broker refuses the connection; and
+        ConnectionLost if it is away for more than `patience` seconds or the connection ends before
+        the reply comes.
         """
-        if not (self._ready.is_set() and self._writable.is_set()):
+        if not self._may_send():
             await self._wait_until_ready(patience)
         return await self.command(*words)
 
-    async def _wait_until_ready(self, patience: float) -> None:
-        async def ready() -> None:
-            while not (self._ready.is_set() and self._writable.is_set()):
-                await self._ready.wait()
-                await self._writable.wait()
+    def _may_send(self) -> bool:
+        return self.connected_since is not None and self._writable
 
-        if self._keeper.done():
-            self._start()
-        try:
-            await asyncio.wait_for(ready(), patience)
-        except _TimeoutError:
-            reason = self.last_error or "it does not answer"
-            raise ConnectionLost(f"the broker {self.host.name} is away: {reason}") from None
-        if self._closed:
-            raise ConnectionLost("the connection was closed")
+    async def _wait_until_ready(self, patience: float) -> None:
+        deadline = self._loop.time() + patience
+        while not self._may_send():
+            if self._closed:
+                raise ConnectionLost("the connection was closed")
+            if self._keeper.done():  # whoever ended the loop's tasks goes on with it
+                self._start()
+            waiter: asyncio.Future[None] = self._loop.create_future()
+            self._waiters.append(waiter)
+            try:
+                await asyncio.wait_for(waiter, deadline - self._loop.time())
+            except _TimeoutError:
+                reason = self.last_error or "it does not answer"
+                raise ConnectionLost(f"the broker {self.host.name} is away: {reason}") from None
+            finally:
+                if waiter in self._waiters:
+                    self._waiters.remove(waiter)
+
+    def _release_waiters(self, error: Exception | None = None) -> None:
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if waiter.done():
+                continue
+            if error is None:
+                waiter.set_result(None)
+            else:
+                waiter.set_exception(error)
 
     def command(self, *words: Word, on_reply: OnReply | None = None) -> asyncio.Future[Any]:
         """Sends a command on the connection that is up, and returns its reply to come.
@@ -120,7 +135,7 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._send(words, None)
 
-    def _send(self, words: tuple[Word, ...], asker: _Asker) -> None:
+    def _send(self, words: tuple[Any, ...], asker: _Asker) -> None:
         self._replies.append(asker)
         self._unsent.append(hiredis.pack_command(words))
         if not self._flushing:
@@ -135,7 +150,8 @@ class Connection(asyncio.Protocol):
 
     @property
     def ready(self) -> bool:
-        return self._ready.is_set()
+        """It is up, and on_connect is done."""
+        return self.connected_since is not None
 
     def reconnect(self) -> None:
         """Gives the connection up that there is, for a new one."""
@@ -146,7 +162,7 @@ class Connection(asyncio.Protocol):
         """Ends the connection and the attempts to have one."""
         self._closed = True
         self._keeper.cancel()
-        self._ready.set()  # whoever waits finds it closed
+        self._release_waiters()
         if self._transport is not None:
             self._flush()
             self._transport.close()
@@ -177,6 +193,8 @@ class Connection(asyncio.Protocol):
         if text != self.last_error:
             logger.warning("cannot use the broker %s: %s", self.host.name, text)
         self.last_error = text
+        if isinstance(error, ServerError):  # such as a wrong password: to wait will not help
+            self._release_waiters(error)
         if self._transport is not None:
             self._transport.abort()
 
@@ -194,7 +212,7 @@ class Connection(asyncio.Protocol):
         self.client_id = reply[b"id"]
         await self._on_connect(self)
         self.connected_since = time.time()
-        self._ready.set()
+        self._release_waiters()
 
     async def _watch(self) -> None:
         """Until the connection is lost; asks after it when it is silent."""
@@ -255,9 +273,7 @@ class Connection(asyncio.Protocol):
         was_ready = self.connected_since is not None
         self._transport = None
         self.connected_since = None
-        if not self._closed:
-            self._ready.clear()
-        self._writable.set()
+        self._writable = True
         self._unsent.clear()
         replies, self._replies = self._replies, collections.deque()
         for asker in replies:
@@ -269,7 +285,9 @@ class Connection(asyncio.Protocol):
             self._on_lost()
 
     def pause_writing(self) -> None:
-        self._writable.clear()
+        self._writable = False
 
     def resume_writing(self) -> None:
-        self._writable.set()
+        self._writable = True
+        if self._may_send():
+            self._release_waiters()

@@ -115,9 +115,11 @@ class ChoraleChannelLayer(Settings):
         while True:
             delivery = await get(key)
             try:
-                return self._decode(delivery)
+                message: dict[str, Any] = self._decode(delivery)
             except Exception:
                 logger.exception("a message to %s cannot be read; it is left out", channel)
+            else:
+                return message
 
     def _decode(self, delivery: Delivery) -> Any:
         """The message, for one of the channels that get it: what it does to it, no other sees."""
@@ -169,7 +171,7 @@ class ChoraleChannelLayer(Settings):
 
     async def group_count(self, group: str) -> int:
         """How many channels are in the group."""
-        return await self._execute(self.group_count_command(group), group)
+        return int(await self._execute(self.group_count_command(group), group))
 
     async def groups(self, pattern: str = "*") -> list[str]:
         """The groups that have members, and whose names match the glob pattern."""

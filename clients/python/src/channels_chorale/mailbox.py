@@ -115,14 +115,17 @@ class Mailbox:
         if reply[0] != self.epoch.name:
             self._begin(reply)
 
+    def leave(self) -> None:
+        """Says what was consumed so far; the connection is about to end."""
+        self._ack()
+        self._connection = None
+
     def adopt(self, queues: Queues, on_epoch: Callable[[Mailbox, int], None]) -> None:
         """The mailbox of an event loop that has ended goes on in another."""
         prefix = self.name.encode()
         for channel, delivery in self._queues.clear(prefix):
             queues.put(channel, delivery)
         self._queues, self._on_epoch = queues, on_epoch
-        self._connection = None
-        self._cancel_timer()
 
     @property
     def channels(self) -> set[bytes]:

@@ -78,8 +78,8 @@ class JSONSerializer(BaseMessageSerializer):
 
 
 class MsgPackSerializer(BaseMessageSerializer):
-    as_bytes = staticmethod(msgpack.packb)  # type: ignore[assignment]
-    from_bytes = staticmethod(msgpack.unpackb)  # type: ignore[assignment]
+    as_bytes = staticmethod(msgpack.packb)
+    from_bytes = staticmethod(msgpack.unpackb)
 
 
 class SerializersRegistry:

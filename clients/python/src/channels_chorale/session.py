@@ -43,6 +43,7 @@ class Session:
         """The mailbox is another session's from here on."""
         self._mailboxes.pop(mailbox.name, None)
         self._by_epoch.pop(mailbox.epoch.name, None)
+        mailbox.leave()
 
     async def _open(self, mailbox: Mailbox) -> None:
         try:

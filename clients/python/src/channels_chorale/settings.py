@@ -121,11 +121,12 @@ class Settings(BaseChannelLayer):
     @staticmethod
     def exception_for(error: ServerError, channel: str) -> Exception:
         """What Channels calls an error of the broker."""
+        found: Exception = error
         if error.code == "CHANNELFULL":
-            return ChannelFull(channel)
-        if error.code == "TOOLARGE":
-            return MessageTooLarge(str(error))
-        return error
+            found = ChannelFull(channel)
+        elif error.code == "TOOLARGE":
+            found = MessageTooLarge(str(error))
+        return found
 
 
 def names(reply: Sequence[bytes]) -> list[str]:
