@@ -35,7 +35,8 @@ void GroupAdd(CommandContext& ctx) {
   size_t changed = 0;
   for (const auto& [mailbox, channels] : by_mailbox) {
     std::optional<size_t> joined;
-    if (mailbox.empty()) joined = layer->groups().Join(group, channels, expires_at_ms);
+    if (mailbox.empty())
+      joined = layer->groups().Join(group, channels, expires_at_ms, ctx.now_ms());
     while (!joined) {
       joined = layer->MailboxFor(mailbox, ctx.now_ms())
                    ->Join(group, channels, expires_at_ms, ctx.now_ms());
@@ -53,7 +54,7 @@ void GroupDiscard(CommandContext& ctx) {
   size_t changed = 0;
   for (const auto& [name, channels] : by_mailbox) {
     if (name.empty()) {
-      changed += layer->groups().Discard(group, channels);
+      changed += layer->groups().Discard(group, channels, ctx.now_ms());
     } else if (const auto mailbox = layer->FindMailbox(name); mailbox != nullptr) {
       changed += mailbox->Discard(group, channels, ctx.now_ms()).value_or(0);
     }

@@ -1,5 +1,6 @@
 #include "storage/layers/group_index.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace chorale {
@@ -21,10 +22,12 @@ void GroupIndex::Exit(const std::string& group, const Mailbox* mailbox) {
 }
 
 size_t GroupIndex::Join(const std::string& group, std::span<const std::string_view> channels,
-                        int64_t expires_at_ms) {
+                        int64_t expires_at_ms, int64_t now_ms) {
   Shard& shard = ShardOf(group);
   absl::MutexLock lock(&shard.mutex);
   Group& joined = shard.groups[group];
+  DropExpired(joined, now_ms);
+  shard.next_expiry_ms = std::min(shard.next_expiry_ms, expires_at_ms);
   size_t changed = 0;
   for (const std::string_view channel : channels) {
     changed += joined.channels.Join(channel, expires_at_ms) ? 1 : 0;
@@ -32,11 +35,13 @@ size_t GroupIndex::Join(const std::string& group, std::span<const std::string_vi
   return changed;
 }
 
-size_t GroupIndex::Discard(const std::string& group, std::span<const std::string_view> channels) {
+size_t GroupIndex::Discard(const std::string& group, std::span<const std::string_view> channels,
+                           int64_t now_ms) {
   Shard& shard = ShardOf(group);
   absl::MutexLock lock(&shard.mutex);
   const auto found = shard.groups.find(group);
   if (found == shard.groups.end()) return 0;
+  DropExpired(found->second, now_ms);
   size_t changed = 0;
   for (const std::string_view channel : channels) {
     changed += found->second.channels.Discard(channel) ? 1 : 0;
@@ -68,17 +73,23 @@ std::vector<std::string> GroupIndex::Names() {
   return names;
 }
 
-size_t GroupIndex::Tidy(int64_t now_ms) {
-  size_t dropped = 0;
+void GroupIndex::Tidy(int64_t now_ms) {
   for (Shard& shard : shards_) {
     absl::MutexLock lock(&shard.mutex);
+    if (now_ms < shard.next_expiry_ms) continue;
+    shard.next_expiry_ms = Members::kNever;
     for (auto group = shard.groups.begin(); group != shard.groups.end();) {
-      dropped += group->second.channels.TakeExpired(now_ms).size();
+      DropExpired(group->second, now_ms);
+      const int64_t next = group->second.channels.next_expiry_ms();
+      shard.next_expiry_ms = std::min(shard.next_expiry_ms, next);
       const auto here = group++;
       if (here->second.empty()) shard.groups.erase(here);
     }
   }
-  return dropped;
+}
+
+void GroupIndex::DropExpired(Group& group, int64_t now_ms) {
+  Add(counters_.expired_members, group.channels.TakeExpired(now_ms).size());
 }
 
 void GroupIndex::Flush() {

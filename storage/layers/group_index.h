@@ -16,6 +16,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/synchronization/mutex.h"
 #include "storage/database.h"
+#include "storage/layers/counters.h"
 #include "storage/layers/members.h"
 
 namespace chorale {
@@ -24,14 +25,17 @@ class Mailbox;
 
 class GroupIndex {
  public:
+  explicit GroupIndex(LayerCounters& counters) : counters_(counters) {}
+
   // Called by the mailbox when its first member joins and when its last one has left.
   void Enter(const std::string& group, std::shared_ptr<Mailbox> mailbox);
   void Exit(const std::string& group, const Mailbox* mailbox);
 
   // General channels; each returns how many changed.
   size_t Join(const std::string& group, std::span<const std::string_view> channels,
-              int64_t expires_at_ms);
-  size_t Discard(const std::string& group, std::span<const std::string_view> channels);
+              int64_t expires_at_ms, int64_t now_ms);
+  size_t Discard(const std::string& group, std::span<const std::string_view> channels,
+                 int64_t now_ms);
 
   struct Snapshot {
     std::vector<std::shared_ptr<Mailbox>> mailboxes;
@@ -40,8 +44,8 @@ class GroupIndex {
   [[nodiscard]] Snapshot Find(std::string_view group, int64_t now_ms);
 
   [[nodiscard]] std::vector<std::string> Names();
-  // Drops the memberships of general channels that have expired; returns how many.
-  size_t Tidy(int64_t now_ms);
+  // Drops the memberships of general channels that have expired.
+  void Tidy(int64_t now_ms);
   // Drops the memberships of all general channels; mailboxes leave by themselves.
   void Flush();
 
@@ -54,9 +58,12 @@ class GroupIndex {
   struct Shard {
     absl::Mutex mutex;
     StringMap<Group> groups ABSL_GUARDED_BY(mutex);
+    int64_t next_expiry_ms ABSL_GUARDED_BY(mutex) = Members::kNever;  // none expires before
   };
+  void DropExpired(Group& group, int64_t now_ms);
   Shard& ShardOf(std::string_view group) { return shards_[HashKey(group) % shards_.size()]; }
 
+  LayerCounters& counters_;
   std::array<Shard, 32> shards_;
 };
 

@@ -7,6 +7,7 @@ namespace chorale {
 Layer::Layer(std::string name, std::function<size_t()> most_mailbox_bytes)
     : name_(std::move(name)),
       policy_(std::make_shared<const LayerPolicy>()),
+      groups_(counters_),
       surroundings_{groups_, counters_, std::move(most_mailbox_bytes)} {}
 
 std::shared_ptr<const LayerPolicy> Layer::policy() const {
@@ -56,7 +57,7 @@ void Layer::Tidy(int64_t now_ms) {
     const auto found = shard.mailboxes.find(mailbox->name());
     if (found != shard.mailboxes.end() && found->second == mailbox) shard.mailboxes.erase(found);
   }
-  Add(counters_.expired_members, groups_.Tidy(now_ms));
+  groups_.Tidy(now_ms);
 }
 
 void Layer::Flush() {

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <random>
 
+#include "absl/container/flat_hash_set.h"
 #include "storage/layers/group_index.h"
+#include "storage/layers/past_members.h"
 
 namespace chorale {
 namespace {
@@ -28,10 +30,6 @@ size_t BytesOf(const MailboxEvent& event) {
   return bytes;
 }
 
-bool Contains(const std::vector<std::string>& names, std::string_view name) {
-  return std::find(names.begin(), names.end(), name) != names.end();
-}
-
 }  // namespace
 
 Mailbox::Mailbox(std::string name, const Surroundings& surroundings, int64_t now_ms)
@@ -47,32 +45,24 @@ std::optional<Mailbox::Opened> Mailbox::Open(std::shared_ptr<MailboxOwner> owner
                                              std::optional<int64_t> capacity, int64_t now_ms) {
   absl::MutexLock lock(&mutex_);
   if (closed_) return std::nullopt;
-  if (owner_ != nullptr && owner_ != owner) owner_->BeTaken(epoch_);
+  if (owner_ != nullptr && owner_ != owner) owner_->BeTaken(reset_from_.value_or(epoch_));
   owner_ = std::move(owner);
   capacity_ = capacity;
   wake_pending_ = false;
   reset_from_.reset();
-  const bool fits = resume && resume->epoch == epoch_ && resume->received >= acknowledged_ &&
-                    resume->received <= shown_;
-  if (fits) {
+  if (resume && Fits(*resume)) {
     DropAcknowledged(resume->received);
     // What was under way to the former owner is sent again.
-    for (const MailboxEvent& event : events_) {
-      if (event.number <= shown_ && IsMessage(event)) --messages_shown_;
-    }
+    messages_shown_ -= MessagesBetween(resume->received, shown_);
     shown_ = resume->received;
+    next_expiry_ms_ = 0;
     DropExpiredMessages(now_ms);
     chorale::Add(surroundings_.counters.resumed);
   } else {
+    DropExpiredMessages(now_ms);
     // Nothing is sent twice: what the former owner was sent is gone with him.
-    const auto kept = After(shown_);
-    if (kept != events_.begin()) chorale::Add(surroundings_.counters.reset);
-    std::deque<MailboxEvent> messages;
-    std::copy_if(std::make_move_iterator(kept), std::make_move_iterator(events_.end()),
-                 std::back_inserter(messages), [&](const MailboxEvent& event) {
-                   return IsMessage(event) && event.expires_at_ms > now_ms;
-                 });
-    BeginEpoch(std::move(messages));
+    if (After(shown_) != events_.begin()) chorale::Add(surroundings_.counters.reset);
+    BeginEpoch(TakeUnshownMessages());
   }
   if (shown_ < last_) WakeOwner();
   return Opened{epoch_, shown_};
@@ -117,12 +107,8 @@ Mailbox::Acknowledged Mailbox::Acknowledge(const MailboxOwner* owner, uint64_t r
     unconsumed_ -= static_cast<int64_t>(more);
     chorale::Add(surroundings_.counters.received, more);
   }
-  for (const auto& [channel, count] : unconsumed) {
-    const auto found = unconsumed_by_channel_.find(channel);
-    if (found == unconsumed_by_channel_.end()) continue;
-    found->second = std::min(found->second, count + PendingFor(channel));
-    if (found->second <= 0) unconsumed_by_channel_.erase(found);
-  }
+  CorrectChannels(unconsumed);
+  ForgetChannelsIfEmpty();
   return Acknowledged::kYes;
 }
 
@@ -144,7 +130,7 @@ Mailbox::Sent Mailbox::Send(std::string_view channel, std::shared_ptr<const std:
   scope_ = policy.scope;
   MailboxEvent event{Kind::kMessage,     0,  std::string(channel),
                      std::move(message), {}, now_ms + policy.expiry_ms};
-  Count(event, 1);
+  Count(event, PastMembers(groups_), 1);
   chorale::Add(surroundings_.counters.sent);
   Add(std::move(event));
   return Sent::kYes;
@@ -159,8 +145,10 @@ Mailbox::Reached Mailbox::SendToGroup(const std::string& group,
   const auto count = static_cast<int64_t>(members->size());
   MailboxEvent event{Kind::kGroupMessage, 0, group, message, {}, now_ms + policy.expiry_ms};
   if (policy.scope == CapacityScope::kChannel) {
-    for (const Members::Member& member : *members) {
-      if (IsFull(member.channel, policy)) event.channels.push_back(member.channel);
+    event.channels = FullMembers(*members, policy);
+    if (!event.channels.empty() && owner_ == nullptr) {
+      DropExpiredMessages(now_ms);
+      event.channels = FullMembers(*members, policy);
     }
   } else if (IsFull({}, policy)) {
     if (owner_ == nullptr) DropExpiredMessages(now_ms);
@@ -173,7 +161,7 @@ Mailbox::Reached Mailbox::SendToGroup(const std::string& group,
   chorale::Add(surroundings_.counters.group_full, static_cast<uint64_t>(full));
   if (full == count) return {0, full};
   scope_ = policy.scope;
-  Count(event, 1);
+  Count(event, PastMembers(groups_), 1);
   chorale::Add(surroundings_.counters.group_messages, static_cast<uint64_t>(count - full));
   Add(std::move(event));
   return {count - full, full};
@@ -202,6 +190,7 @@ std::optional<size_t> Mailbox::Join(const std::string& group,
   for (const std::string_view channel : channels) {
     if (members->Join(channel, expires_at_ms)) event.channels.emplace_back(channel);
   }
+  next_leave_ms_ = std::min(next_leave_ms_, expires_at_ms);
   const size_t changed = event.channels.size();
   if (changed > 0) Add(std::move(event));
   return changed;
@@ -246,11 +235,12 @@ bool Mailbox::Close(const MailboxOwner* owner) {
 
 bool Mailbox::Tidy(int64_t grace_ms, int64_t now_ms) {
   absl::MutexLock lock(&mutex_);
-  if (!closed_ && owner_ == nullptr && now_ms - gone_at_ms_ > grace_ms) CloseLocked();
+  if (!closed_ && owner_ == nullptr && now_ms - gone_at_ms_ > grace_ms) {
+    if (!events_.empty()) chorale::Add(surroundings_.counters.reset);
+    CloseLocked();
+  }
   if (closed_) return true;
-  std::vector<std::string> groups;
-  for (const auto& [group, members] : groups_) groups.push_back(group);
-  for (const std::string& group : groups) LiveMembers(group, now_ms);
+  DropExpiredMembers(now_ms);
   if (owner_ == nullptr) DropExpiredMessages(now_ms);
   return false;
 }
@@ -279,11 +269,10 @@ Mailbox::State Mailbox::state() const {
 void Mailbox::Add(MailboxEvent event) {
   event.number = ++last_;
   event_bytes_ += BytesOf(event);
+  if (IsMessage(event)) next_expiry_ms_ = std::min(next_expiry_ms_, event.expires_at_ms);
   events_.push_back(std::move(event));
-  if (event_bytes_ > surroundings_.most_bytes()) {
-    chorale::Add(surroundings_.counters.reset);
-    Reset(Why::kOverflow);
-  }
+  // The memberships with which the epoch began would be there again after a reset.
+  if (event_bytes_ - membership_bytes_ > surroundings_.most_bytes()) Reset(Why::kOverflow);
   WakeOwner();
 }
 
@@ -295,6 +284,8 @@ void Mailbox::AddMemberships() {
     event_bytes_ += BytesOf(event);
     events_.push_back(std::move(event));
   }
+  last_membership_ = last_;
+  membership_bytes_ = event_bytes_;
 }
 
 void Mailbox::WakeOwner() {
@@ -311,35 +302,49 @@ bool Mailbox::IsFull(std::string_view channel, const LayerPolicy& policy) {
   return count >= policy.CapacityOf(channel);
 }
 
-void Mailbox::CountChannel(const std::string& channel, int64_t change) {
-  const auto entry = unconsumed_by_channel_.try_emplace(channel, 0).first;
-  entry->second += change;
-  if (entry->second <= 0) unconsumed_by_channel_.erase(entry);
+std::vector<std::string> Mailbox::FullMembers(const Members& members, const LayerPolicy& policy) {
+  std::vector<std::string> full;
+  for (const Members::Member& member : members) {
+    if (IsFull(member.channel, policy)) full.push_back(member.channel);
+  }
+  return full;
 }
 
-// Counts the message for each channel that it is for.
-void Mailbox::Count(const MailboxEvent& event, int64_t change) {
+void Mailbox::Count(const MailboxEvent& message, const PastMembers& members, int64_t change) {
   unconsumed_ += change;
   if (scope_ == CapacityScope::kMailbox) return;
-  if (event.kind == Kind::kMessage) return CountChannel(event.name, change);
-  const auto found = groups_.find(event.name);
-  if (found == groups_.end()) return;
-  for (const Members::Member& member : found->second) {
-    if (!Contains(event.channels, member.channel)) CountChannel(member.channel, change);
+  members.ForEachReceiver(message, [&](std::string_view channel) {
+    mutex_.AssertHeld();
+    const auto entry = unconsumed_by_channel_.try_emplace(channel, 0).first;
+    entry->second += change;
+    if (entry->second <= 0) unconsumed_by_channel_.erase(entry);
+  });
+}
+
+// What a channel's consumers have still to consume is what they said, and what has not arrived.
+void Mailbox::CorrectChannels(std::span<const Unconsumed> channels) {
+  if (unconsumed_by_channel_.empty() || channels.empty()) return;
+  std::vector<int64_t> pending(channels.size());
+  PastMembers members(groups_);
+  for (auto event = events_.rbegin(); event != events_.rend(); ++event) {
+    members.Undo(*event);
+    if (!IsMessage(*event)) continue;
+    for (size_t i = 0; i < channels.size(); ++i) {
+      if (members.Got(channels[i].first, *event)) ++pending[i];
+    }
+  }
+  for (size_t i = 0; i < channels.size(); ++i) {
+    const auto found = unconsumed_by_channel_.find(channels[i].first);
+    if (found == unconsumed_by_channel_.end()) continue;
+    const int64_t waiting = std::min(found->second, channels[i].second);
+    found->second = std::min(found->second, waiting + pending[i]);
+    if (found->second <= 0) unconsumed_by_channel_.erase(found);
   }
 }
 
-int64_t Mailbox::PendingFor(std::string_view channel) {
-  int64_t pending = 0;
-  for (const MailboxEvent& event : events_) {
-    if (event.kind == Kind::kMessage) {
-      pending += event.name == channel ? 1 : 0;
-    } else if (event.kind == Kind::kGroupMessage && !Contains(event.channels, channel)) {
-      const auto group = groups_.find(event.name);
-      pending += group != groups_.end() && group->second.contains(channel) ? 1 : 0;
-    }
-  }
-  return pending;
+// Also of channels that are gone, and that nobody acknowledges any more.
+void Mailbox::ForgetChannelsIfEmpty() {
+  if (unconsumed_ == 0) unconsumed_by_channel_.clear();
 }
 
 std::deque<MailboxEvent>::iterator Mailbox::After(uint64_t number) {
@@ -348,26 +353,89 @@ std::deque<MailboxEvent>::iterator Mailbox::After(uint64_t number) {
       [](uint64_t wanted, const MailboxEvent& event) { return wanted < event.number; });
 }
 
+uint64_t Mailbox::MessagesBetween(uint64_t after, uint64_t last) {
+  return static_cast<uint64_t>(std::count_if(After(after), After(last), IsMessage));
+}
+
+// Not if it were to send again what is consumed already.
+bool Mailbox::Fits(const Resume& resume) {
+  return resume.epoch == epoch_ && resume.received >= acknowledged_ && resume.received <= shown_ &&
+         messages_consumed_ + MessagesBetween(resume.received, shown_) <= messages_shown_;
+}
+
 void Mailbox::DropAcknowledged(uint64_t received) {
   for (; !events_.empty() && events_.front().number <= received; events_.pop_front()) {
-    event_bytes_ -= BytesOf(events_.front());
+    const size_t bytes = BytesOf(events_.front());
+    event_bytes_ -= bytes;
+    if (events_.front().number <= last_membership_) membership_bytes_ -= bytes;
   }
   acknowledged_ = std::max(acknowledged_, received);
 }
 
 void Mailbox::DropExpiredMessages(int64_t now_ms) {
-  auto kept = After(shown_);
-  for (auto event = kept; event != events_.end(); ++event) {
-    if (IsMessage(*event) && event->expires_at_ms <= now_ms) {
+  if (now_ms < next_expiry_ms_) return;
+  next_expiry_ms_ = kNever;
+  const auto expired = [now_ms](const MailboxEvent& event) {
+    return IsMessage(event) && event.expires_at_ms <= now_ms;
+  };
+  PastMembers members(groups_);
+  for (auto event = events_.rbegin(); event != events_.rend() && event->number > shown_; ++event) {
+    members.Undo(*event);
+    if (expired(*event)) {
       event_bytes_ -= BytesOf(*event);
-      Count(*event, -1);
+      Count(*event, members, -1);
       chorale::Add(surroundings_.counters.expired);
-    } else {
-      if (kept != event) *kept = std::move(*event);
-      ++kept;
+    } else if (IsMessage(*event)) {
+      next_expiry_ms_ = std::min(next_expiry_ms_, event->expires_at_ms);
     }
   }
-  events_.erase(kept, events_.end());
+  events_.erase(std::remove_if(After(shown_), events_.end(), expired), events_.end());
+  ForgetChannelsIfEmpty();
+}
+
+// The owner of a new epoch begins with the members of now. Whoever has joined after a message is
+// left out of it, and a message that is left without a member is for nobody.
+std::deque<MailboxEvent> Mailbox::TakeUnshownMessages() {
+  std::deque<MailboxEvent> messages;
+  PastMembers past(groups_);
+  for (; !events_.empty() && events_.back().number > shown_; events_.pop_back()) {
+    MailboxEvent& event = events_.back();
+    past.Undo(event);
+    if (!IsMessage(event)) continue;
+    if (event.kind == Kind::kGroupMessage && !LeaveOutOthers(event, past)) continue;
+    messages.push_front(std::move(event));
+  }
+  return messages;
+}
+
+bool Mailbox::LeaveOutOthers(MailboxEvent& message, const PastMembers& past) {
+  const auto members = groups_.find(message.name);
+  if (members == groups_.end()) return false;
+  absl::flat_hash_set<std::string_view, StringHash, StringEqual> receivers;
+  std::vector<std::string> others;
+  past.ForEachReceiver(message, [&](std::string_view channel) { receivers.insert(channel); });
+  for (const Members::Member& member : members->second) {
+    if (!receivers.contains(member.channel)) others.push_back(member.channel);
+  }
+  message.channels = std::move(others);
+  return message.channels.size() < members->second.size();
+}
+
+void Mailbox::DropExpiredMembers(int64_t now_ms) {
+  if (now_ms < next_leave_ms_) return;
+  std::vector<std::string> groups;
+  next_leave_ms_ = kNever;
+  for (const auto& [group, members] : groups_) {
+    if (members.next_expiry_ms() <= now_ms) {
+      groups.push_back(group);
+    } else {
+      next_leave_ms_ = std::min(next_leave_ms_, members.next_expiry_ms());
+    }
+  }
+  for (const std::string& group : groups) {
+    const Members* const left = LiveMembers(group, now_ms);
+    if (left != nullptr) next_leave_ms_ = std::min(next_leave_ms_, left->next_expiry_ms());
+  }
 }
 
 Members* Mailbox::LiveMembers(const std::string& group, int64_t now_ms) {
@@ -395,16 +463,20 @@ void Mailbox::BeginEpoch(std::deque<MailboxEvent> kept) {
   unconsumed_by_channel_.clear();
   events_.clear();
   event_bytes_ = 0;
+  next_expiry_ms_ = kNever;
   AddMemberships();
+  const PastMembers members(groups_);
   for (MailboxEvent& event : kept) {
     event.number = ++last_;
     event_bytes_ += BytesOf(event);
-    Count(event, 1);
+    next_expiry_ms_ = std::min(next_expiry_ms_, event.expires_at_ms);
+    Count(event, members, 1);
     events_.push_back(std::move(event));
   }
 }
 
 void Mailbox::Reset(Why why) {
+  if (!events_.empty()) chorale::Add(surroundings_.counters.reset);
   // An overflow that the owner was not told of is not hidden by a flush.
   if (!reset_from_ || why == Why::kOverflow) reset_why_ = why;
   if (owner_ != nullptr && !reset_from_) reset_from_ = epoch_;

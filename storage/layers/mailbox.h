@@ -37,6 +37,7 @@ namespace chorale {
 
 class GroupIndex;
 class Mailbox;
+class PastMembers;
 
 // Whoever has opened a mailbox. Called with the mailbox's lock held: hands over and returns.
 class MailboxOwner {
@@ -152,15 +153,27 @@ class Mailbox : public std::enable_shared_from_this<Mailbox> {
   void WakeOwner() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool IsFull(std::string_view channel, const LayerPolicy& policy)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Count(const MailboxEvent& event, int64_t change) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void CountChannel(const std::string& channel, int64_t change)
+  // In the channel scope.
+  std::vector<std::string> FullMembers(const Members& members, const LayerPolicy& policy)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  int64_t PendingFor(std::string_view channel) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Counts a message, in the channel scope for each of the `members` who gets it.
+  void Count(const MailboxEvent& message, const PastMembers& members, int64_t change)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void CorrectChannels(std::span<const Unconsumed> channels) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void ForgetChannelsIfEmpty() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The first event after that number.
   std::deque<MailboxEvent>::iterator After(uint64_t number) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  uint64_t MessagesBetween(uint64_t after, uint64_t last) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool Fits(const Resume& resume) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void DropAcknowledged(uint64_t received) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Of what the owner was not sent.
   void DropExpiredMessages(int64_t now_ms) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void DropExpiredMembers(int64_t now_ms) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The messages that the owner was not sent, for a new epoch.
+  std::deque<MailboxEvent> TakeUnshownMessages() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // False if the message is for none of the members of now.
+  bool LeaveOutOthers(MailboxEvent& message, const PastMembers& past)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The members of the group that are still there; nullptr if there are none.
   Members* LiveMembers(const std::string& group, int64_t now_ms)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -186,6 +199,9 @@ class Mailbox : public std::enable_shared_from_this<Mailbox> {
   Why reset_why_ ABSL_GUARDED_BY(mutex_) = Why::kFlush;
   std::deque<MailboxEvent> events_ ABSL_GUARDED_BY(mutex_);  // not acknowledged yet
   size_t event_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  // The events with which the epoch began, as far as they are in events_.
+  uint64_t last_membership_ ABSL_GUARDED_BY(mutex_) = 0;
+  size_t membership_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t acknowledged_ ABSL_GUARDED_BY(mutex_) = 0;  // numbers of events
   uint64_t shown_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t last_ ABSL_GUARDED_BY(mutex_) = 0;
@@ -199,6 +215,11 @@ class Mailbox : public std::enable_shared_from_this<Mailbox> {
   StringMap<int64_t> unconsumed_by_channel_ ABSL_GUARDED_BY(mutex_);       // in the channel scope
 
   StringMap<Members> groups_ ABSL_GUARDED_BY(mutex_);
+
+  // Nothing expires before: of the messages that the owner was not sent, and of the members.
+  static constexpr int64_t kNever = Members::kNever;
+  int64_t next_expiry_ms_ ABSL_GUARDED_BY(mutex_) = kNever;
+  int64_t next_leave_ms_ ABSL_GUARDED_BY(mutex_) = kNever;
 };
 
 }  // namespace chorale

@@ -1,5 +1,6 @@
 #include "storage/layers/members.h"
 
+#include <iterator>
 #include <utility>
 
 namespace chorale {
@@ -7,12 +8,14 @@ namespace chorale {
 bool Members::Join(std::string_view channel, int64_t expires_at_ms) {
   const auto found = by_channel_.find(channel);
   if (found != by_channel_.end()) {
+    const auto place = PlaceFor(expires_at_ms);
     found->second->expires_at_ms = expires_at_ms;
-    by_expiry_.splice(by_expiry_.end(), by_expiry_, found->second);
+    by_expiry_.splice(place, by_expiry_, found->second);
     return false;
   }
-  by_expiry_.push_back({std::string(channel), expires_at_ms});
-  by_channel_.emplace(channel, std::prev(by_expiry_.end()));
+  const auto member =
+      by_expiry_.insert(PlaceFor(expires_at_ms), {std::string(channel), expires_at_ms});
+  by_channel_.emplace(channel, member);
   return true;
 }
 
@@ -32,6 +35,12 @@ std::vector<std::string> Members::TakeExpired(int64_t now_ms) {
     by_expiry_.pop_front();
   }
   return expired;
+}
+
+std::list<Members::Member>::iterator Members::PlaceFor(int64_t expires_at_ms) {
+  auto place = by_expiry_.end();
+  while (place != by_expiry_.begin() && std::prev(place)->expires_at_ms > expires_at_ms) --place;
+  return place;
 }
 
 }  // namespace chorale

@@ -1,5 +1,6 @@
-// Channels of one group, in the order in which they expire. Each has the same time to live, so the
-// latest to join, or to join again, is the last to go. Not thread-safe.
+// Channels of one group, in the order in which they expire. As a rule each has the same time to
+// live, and the latest to join, or to join again, is the last to go; only after the layer's policy
+// has changed is its place further to the front. Not thread-safe.
 
 #pragma once
 
@@ -22,6 +23,11 @@ class Members {
   // Takes out those whose time has passed.
   std::vector<std::string> TakeExpired(int64_t now_ms);
 
+  static constexpr int64_t kNever = INT64_MAX;
+  // When the first of them expires.
+  int64_t next_expiry_ms() const {
+    return by_expiry_.empty() ? kNever : by_expiry_.front().expires_at_ms;
+  }
   bool empty() const { return by_expiry_.empty(); }
   size_t size() const { return by_expiry_.size(); }
   bool contains(std::string_view channel) const { return by_channel_.contains(channel); }
@@ -34,6 +40,9 @@ class Members {
   };
 
  private:
+  // The place of one who expires then.
+  std::list<Member>::iterator PlaceFor(int64_t expires_at_ms);
+
   std::list<Member> by_expiry_;
   StringMap<std::list<Member>::iterator> by_channel_;
 };
