@@ -15,4 +15,6 @@ def daphne(programs: Path, port: int) -> list[str]:
     return [str(programs / "daphne"), *options, "chat.asgi:application"]
 
 
-main("Django Channels chat on two server processes", FOLDER, daphne, [8001, 8002])
+main(
+    "Django Channels chat on two server processes", FOLDER, daphne, [8001, 8002], choose_layer=True
+)

@@ -46,9 +46,18 @@ class ChatConsumer(AsyncJsonWebsocketConsumer):
 
     async def chat_event(self, message: dict[str, Any]) -> None:
         """Something happened in the room, in this process or in another one."""
-        await self.send_json(message["content"])
+        content = message["content"]
+        if content["event"] in ("joined", "left"):
+            content = {**content, "count": await self.count()}
+        await self.send_json(content)
         newcomer = message["reply_to"]
         if newcomer and newcomer != self.channel_name:
             content = {"event": "present", **self.me}
             reply = {"type": "chat.event", "reply_to": None, "content": content}
             await self.channel_layer.send(newcomer, reply)
+
+    async def count(self) -> int | None:
+        """How many are in the room, in all processes: channels_redis cannot tell."""
+        if not hasattr(self.channel_layer, "group_count"):
+            return None
+        return await self.channel_layer.group_count(self.group)

@@ -9,9 +9,13 @@ ROOT_URLCONF = "chat.urls"
 ASGI_APPLICATION = "chat.asgi.application"
 INSTALLED_APPS = ["channels"]
 
+BACKENDS = {
+    "chorale": "channels_chorale.ChoraleChannelLayer",
+    "redis": "channels_redis.core.RedisChannelLayer",
+}
 CHANNEL_LAYERS = {
     "default": {
-        "BACKEND": "channels_redis.core.RedisChannelLayer",
+        "BACKEND": BACKENDS[os.environ.get("CHANNEL_LAYER", "chorale")],
         "CONFIG": {"hosts": [os.environ.get("REDIS_URL", "redis://127.0.0.1:6379")]},
     },
 }
