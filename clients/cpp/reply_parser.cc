@@ -1,0 +1,283 @@
+#include "clients/cpp/reply_parser.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "protocol/numbers.h"
+
+namespace chorale::client {
+namespace {
+
+constexpr size_t kLineEnd = 2;         // CR LF
+constexpr size_t kVerbatimPrefix = 4;  // "txt:"
+
+constexpr std::string_view kTooLarge = "the reply is larger than the limit";
+constexpr std::string_view kTooManyValues = "the reply has more values than the limit";
+
+// Nodes that are kept between replies.
+constexpr size_t kKeptNodes = 4096;
+
+bool IsDigits(std::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
+    return static_cast<unsigned char>(c - '0') <= 9;
+  });
+}
+
+// The specification allows a plus sign, which no server sends.
+std::string_view WithoutPlus(std::string_view number) {
+  if (number.size() > 1 && number[0] == '+' && number[1] != '-') number.remove_prefix(1);
+  return number;
+}
+
+bool IsBigNumber(std::string_view digits) {
+  digits = WithoutPlus(digits);
+  if (!digits.empty() && digits[0] == '-') digits.remove_prefix(1);
+  return IsDigits(digits);
+}
+
+std::optional<Type> AggregateType(char type) {
+  switch (type) {
+    case '*':
+      return Type::kArray;
+    case '%':
+      return Type::kMap;
+    case '~':
+      return Type::kSet;
+    case '>':
+      return Type::kPush;
+    case '|':
+      return Type::kMap;
+    default:
+      return std::nullopt;
+  }
+}
+
+}  // namespace
+
+void ReplyParser::Reset() {
+  phase_ = Phase::kStart;
+  bytes_wanted_ = 1;
+  error_ = {};
+  nodes_ = {};
+  open_ = {};
+}
+
+void ReplyParser::Begin() {
+  if (nodes_.capacity() > kKeptNodes) nodes_ = {};
+  nodes_.clear();
+  open_.clear();
+  position_ = 0;
+  scanned_ = 0;
+  values_ = 0;
+  phase_ = Phase::kHeader;
+}
+
+ReplyParser::Result ReplyParser::Parse(std::string_view data) {
+  if (phase_ == Phase::kStart) Begin();
+  if (phase_ == Phase::kFailed) return Result::kError;
+  data_ = data.data();
+  for (;;) {
+    switch (phase_ == Phase::kBody ? ReadBody(data) : ReadHeader(data)) {
+      case Step::kValue:
+        if (!FinishValue()) break;
+        phase_ = Phase::kStart;
+        bytes_wanted_ = 1;
+        return Result::kReply;
+      case Step::kContinue:
+        break;
+      case Step::kNeedMore:
+        return Result::kNeedMore;
+      case Step::kError:
+        return Result::kError;
+    }
+  }
+}
+
+ReplyParser::Step ReplyParser::NeedMore(size_t wanted) {
+  bytes_wanted_ = wanted;
+  return Step::kNeedMore;
+}
+
+ReplyParser::Step ReplyParser::Fail(std::string_view text) {
+  phase_ = Phase::kFailed;
+  error_ = text;
+  return Step::kError;
+}
+
+ValueNode& ReplyParser::Add(Type type) {
+  ValueNode& node = nodes_.emplace_back();
+  node.type = type;
+  return node;
+}
+
+ReplyParser::Step ReplyParser::AddNull() {
+  Add(Type::kNull);
+  return Step::kValue;
+}
+
+// Hands out the line at position_ without its end and moves position_ past it.
+ReplyParser::Step ReplyParser::ReadLine(std::string_view data, std::string_view* line) {
+  const void* found = scanned_ < data.size()
+                          ? std::memchr(data.data() + scanned_, '\r', data.size() - scanned_)
+                          : nullptr;
+  scanned_ = found == nullptr ? data.size()
+                              : static_cast<size_t>(static_cast<const char*>(found) - data.data());
+  // Of two limits the one that lies nearer counts, however the stream is cut.
+  const size_t limit = std::min(position_ + limits_.max_line_bytes + kLineEnd, limits_.max_bytes);
+  if (scanned_ + kLineEnd > limit) {
+    return Fail(limit == limits_.max_bytes ? kTooLarge : "a line is longer than the limit");
+  }
+  if (found == nullptr) return NeedMore(data.size() + 1);
+  if (scanned_ + kLineEnd > data.size()) return NeedMore(scanned_ + kLineEnd);
+  if (data[scanned_ + 1] != '\n') return Fail("a CR without an LF");
+  *line = data.substr(position_, scanned_ - position_);
+  position_ = scanned_ = scanned_ + kLineEnd;
+  return Step::kContinue;
+}
+
+ReplyParser::Step ReplyParser::ReadHeader(std::string_view data) {
+  const size_t start = position_;
+  std::string_view line;
+  if (const Step step = ReadLine(data, &line); step != Step::kContinue) return step;
+  if (line.empty()) return Fail("an empty line where a value should be");
+  if (++values_ > limits_.max_values) return Fail(kTooManyValues);
+  const char type = line[0];
+  const std::string_view content = line.substr(1);
+  switch (type) {
+    case '$':
+      return BeginBody(Type::kBulkString, content);
+    case '!':
+      return BeginBody(Type::kError, content);
+    case '=':
+      return BeginBody(Type::kVerbatim, content);
+    case '*':
+    case '%':
+    case '~':
+    case '>':
+    case '|':
+      return BeginAggregate(type, content);
+    default:
+      return ReadScalar(type, content, start + 1);
+  }
+}
+
+ReplyParser::Step ReplyParser::ReadScalar(char type, std::string_view content,
+                                          size_t content_offset) {
+  switch (type) {
+    case '+':
+      return ReadText(Type::kSimpleString, content, content_offset);
+    case '-':
+      return ReadText(Type::kError, content, content_offset);
+    case ':':
+      return ReadInteger(content);
+    case ',':
+      return ReadDouble(content);
+    case '(':
+      if (!IsBigNumber(content)) return Fail("a big number that is none");
+      return ReadText(Type::kBigNumber, content, content_offset);
+    case '_':
+      if (!content.empty()) return Fail("a null with something in it");
+      return AddNull();
+    case '#':
+      if (content != "t" && content != "f") return Fail("a boolean that is neither t nor f");
+      Add(Type::kBoolean).integer = content == "t" ? 1 : 0;
+      return Step::kValue;
+    default:
+      return Fail("an unknown type of value");
+  }
+}
+
+ReplyParser::Step ReplyParser::ReadText(Type type, std::string_view content,
+                                        size_t content_offset) {
+  ValueNode& node = Add(type);
+  node.offset = content_offset;
+  node.length = content.size();
+  return Step::kValue;
+}
+
+ReplyParser::Step ReplyParser::ReadInteger(std::string_view content) {
+  const std::optional<int64_t> integer = ParseInt64(WithoutPlus(content));
+  if (!integer) return Fail("an integer that is none");
+  Add(Type::kInteger).integer = *integer;
+  return Step::kValue;
+}
+
+ReplyParser::Step ReplyParser::ReadDouble(std::string_view content) {
+  std::optional<double> number = ParseDouble(content);
+  if (content == "nan" || content == "-nan") number = std::numeric_limits<double>::quiet_NaN();
+  if (!number) return Fail("a double that is none");
+  Add(Type::kDouble).number = *number;
+  return Step::kValue;
+}
+
+ReplyParser::Step ReplyParser::BeginBody(Type type, std::string_view length) {
+  if (length == "-1" && type == Type::kBulkString) return AddNull();
+  const std::optional<uint64_t> bytes = ParseUint64(length);
+  if (!bytes) return Fail("a length that is no number");
+  if (*bytes > limits_.max_bytes) return Fail(kTooLarge);
+  body_type_ = type;
+  body_length_ = *bytes;
+  phase_ = Phase::kBody;
+  return Step::kContinue;
+}
+
+ReplyParser::Step ReplyParser::ReadBody(std::string_view data) {
+  const size_t text_end = position_ + body_length_;
+  const size_t end = text_end + kLineEnd;
+  if (end > limits_.max_bytes) return Fail(kTooLarge);
+  if (data.size() < end) return NeedMore(end);
+  if (data[text_end] != '\r' || data[text_end + 1] != '\n') {
+    return Fail("a text that is longer than announced");
+  }
+  size_t offset = position_;
+  if (body_type_ == Type::kVerbatim) {
+    if (body_length_ < kVerbatimPrefix || data[offset + kVerbatimPrefix - 1] != ':') {
+      return Fail("a verbatim string without a format");
+    }
+    offset += kVerbatimPrefix;
+  }
+  ValueNode& node = Add(body_type_);
+  node.offset = offset;
+  node.length = text_end - offset;
+  position_ = scanned_ = end;
+  phase_ = Phase::kHeader;
+  return Step::kValue;
+}
+
+ReplyParser::Step ReplyParser::BeginAggregate(char type, std::string_view length) {
+  if (length == "-1" && type == '*') return AddNull();
+  const std::optional<uint64_t> count = ParseUint64(length);
+  if (!count) return Fail("a number of elements that is none");
+  if (*count > limits_.max_values) return Fail(kTooManyValues);
+  if (type == '>' && !open_.empty()) return Fail("a push within a reply");
+  const bool attribute = type == '|';
+  const size_t elements = *count * (type == '%' || attribute ? 2 : 1);
+  if (attribute && elements == 0) return Step::kContinue;
+  if (open_.size() >= limits_.max_depth) return Fail("the reply is nested deeper than the limit");
+  Add(*AggregateType(type)).length = elements;
+  if (elements == 0) return Step::kValue;
+  open_.push_back({nodes_.size() - 1, elements, attribute});
+  return Step::kContinue;
+}
+
+// The value at the end of nodes_ is complete, and with it perhaps aggregates that it is the last
+// element of. True if the whole reply is.
+bool ReplyParser::FinishValue() {
+  while (!open_.empty()) {
+    Open& last = open_.back();
+    if (--last.elements_left > 0) return false;
+    const Open finished = last;
+    open_.pop_back();
+    if (finished.attribute) {
+      // The value that it describes follows in its place.
+      nodes_.resize(finished.node);
+      return false;
+    }
+    nodes_[finished.node].extent = static_cast<uint32_t>(nodes_.size() - finished.node);
+  }
+  return true;
+}
+
+}  // namespace chorale::client
