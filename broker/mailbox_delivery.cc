@@ -69,7 +69,7 @@ void MailboxDelivery::BeTaken(uint64_t epoch) {
 void MailboxDelivery::TellTaken(uint64_t epoch) {
   const auto connection = connection_.lock();
   if (connection == nullptr || connection->closed()) return;
-  std::erase(connection->client().mailboxes, shared_from_this());
+  if (std::erase(connection->client().mailboxes, shared_from_this()) == 0) return;  // let go since
   auto bytes = std::make_shared<std::string>();
   ReplyWriter push(bytes.get(), 3);
   push.PushHeader(2);

@@ -18,7 +18,8 @@ namespace chorale {
 ShardMask ShardsForChannels(Arguments args) {
   ShardMask mask = 0;
   for (size_t i = 2; i < args.size(); ++i) {
-    if (MailboxOf(args[i]).empty()) mask |= Store::MaskOf(QueueKey(args[1], args[i]));
+    // Neither a message nor a process-specific channel; the general ones are named like groups.
+    if (IsGroupName(args[i])) mask |= Store::MaskOf(QueueKey(args[1], args[i]));
   }
   return mask;
 }
@@ -180,7 +181,7 @@ Gauges Measure(CommandContext& ctx, Layer& layer) {
     keys.ForEach(keys.store().layers_db(), [&](Entry* entry) {
       if (LayerOfQueue(entry->key()) != layer.name()) return;
       auto& queue = entry->object<ChannelQueue>();
-      queue.DropExpired(keys.now_ms());
+      Add(layer.counters().expired, queue.DropExpired(keys.now_ms()));
       ++gauges.channels;
       gauges.channel_messages += static_cast<int64_t>(queue.size());
     });

@@ -250,6 +250,17 @@ def test_messages_expire(server: Server) -> None:
         assert client.command("CHANNEL.RECEIVE", LAYER, "work") == [b"work", b"newer"]
 
 
+def test_what_the_statistics_find_expired_is_counted(server: Server) -> None:
+    with server.connect() as client:
+        client.ok("LAYER.SET", LAYER, "EXPIRY", "0.05")
+        client.ok("CHANNEL.SEND", LAYER, "work", "old")
+        client.ok("LAYER.SET", LAYER)
+        client.ok("CHANNEL.SEND", LAYER, "work", "new")
+        wait_until(lambda: stats(client)[b"channel_messages"] == 1)
+        assert stats(client)[b"expired"] == 1
+        assert stats(client)[b"channels"] == 1
+
+
 def test_waiting_consumers_are_served_in_their_order_each_message_once(server: Server) -> None:
     with server.connect() as control:
         consumers = []
@@ -275,6 +286,16 @@ def test_a_consumer_that_waits_in_vain_or_dies_takes_nothing(server: Server) -> 
         assert late.command("CHANNEL.RECEIVE", LAYER, "work") == [b"work", b"m"]
         error = Error("ERR timeout is negative")
         assert late.command("CHANNEL.RECEIVE", LAYER, "work", "BLOCK", -1) == error
+
+
+def test_a_message_to_a_group_reaches_a_consumer_that_waits(server: Server) -> None:
+    with server.connect() as control, server.connect() as consumer:
+        control.ok("GROUP.ADD", LAYER, "group", "work")
+        consumer.send("CHANNEL.RECEIVE", LAYER, "other", "work", "BLOCK", 0)
+        wait_until_blocked(control, 1)
+        assert control.command("GROUP.SEND", LAYER, "group", "m") == [1, 0]
+        assert consumer.read() == [b"work", b"m"]
+        assert control.command("CHANNEL.LEN", LAYER, "work") == 0
 
 
 def test_no_channel_waits_for_the_others_to_be_empty(server: Server) -> None:
@@ -399,6 +420,29 @@ def test_the_newer_owner_wins_and_the_older_is_told(server: Server) -> None:
     assert newer.is_quiet()
 
 
+@pytest.mark.parametrize("how", [("RESET",), ("HELLO", 2), ("MAILBOX.CLOSE", LAYER, MAILBOX)])
+def test_who_has_let_a_mailbox_go_is_not_told_that_it_was_taken(
+    server_factory: Callable[..., Server], how: tuple[str | int, ...]
+) -> None:
+    """It was taken just before, and the push was still on its way to the connection."""
+    server = server_factory(threads=1, enable_debug_command="yes")
+    with server.connect() as control:
+        for _ in range(10):
+            older, newer = Owner(server), server.connect(protocol=3)
+            control.send("DEBUG", "SLEEP", "0.02")
+            newer.send("MAILBOX.OPEN", LAYER, MAILBOX)
+            older.client.send(*how)
+            older.client.send("PING")
+            assert control.read() == OK
+            assert len(newer.read()) == 2
+            older.client.read()
+            assert older.client.read() == Simple("PONG")
+            assert not older.client.pushes
+            assert older.client.is_quiet(0.01)
+            older.client.close()
+            newer.close()
+
+
 def test_acknowledging_what_was_never_sent_is_an_error(server: Server) -> None:
     owner = Owner(server)
     with server.connect() as client:
@@ -413,6 +457,24 @@ def test_acknowledging_what_was_never_sent_is_an_error(server: Server) -> None:
         assert owner.ack(0, number=-1) == error
         assert owner.ack(0, "channel", "x") == error
         assert client.command("MAILBOX.ACK", LAYER, MAILBOX, 0, 0) == NOT_OPEN
+
+
+@pytest.mark.parametrize("number", [2**63, 2**64, -1, -(2**63), "1.0", "nan", "1\0", " 1", ""])
+def test_numbers_are_integers_of_63_bits(server: Server, number: int | str) -> None:
+    owner = Owner(server)
+    error = Error("ERR value is not an integer or out of range")
+    for command in (
+        ("MAILBOX.ACK", LAYER, MAILBOX, number, 0),
+        ("MAILBOX.ACK", LAYER, MAILBOX, 0, number),
+        ("MAILBOX.ACK", LAYER, MAILBOX, 0, 0, MAILBOX + "a", number),
+        ("MAILBOX.OPEN", LAYER, MAILBOX, "RESUME", number, 0),
+        ("MAILBOX.OPEN", LAYER, MAILBOX, "RESUME", owner.epoch, number),
+    ):
+        assert owner.client.command(*command) == error, command
+    for bad in (f"{number}", "inf", "-inf", "nan", "1e19"):
+        reply = owner.client.command("LAYER.SET", LAYER, "EXPIRY", bad)
+        assert reply == OK or reply.text.startswith("ERR EXPIRY is not a number"), bad
+    assert owner.ack(0, number=0) == OK, "it is open still"
 
 
 def test_capacity_is_shared_by_the_channels_of_a_mailbox(server: Server) -> None:
