@@ -1,6 +1,6 @@
 """Channel layers side by side: channels_redis on Redis, channels_chorale on Chorale.
 
-    bench/layers/run [--rounds 5] [--seconds 3] [--quick] [--all] [--server PATH] [--check]
+    bench/layers/run [--rounds 5] [--seconds 4] [--quick] [--all] [--server PATH] [--check]
 
 Both servers run on loopback at the same time, without persistence and else with their defaults, so
 that Chorale uses every core; one of them is idle while the other is measured. The layers, core and
@@ -103,14 +103,14 @@ def explain(figures: dict[Scenario, Values]) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="bench/layers/run", description=__doc__.split("\n")[0])
     parser.add_argument("--rounds", type=int, help="default: 5, with --quick 3")
-    parser.add_argument("--seconds", type=float, help="of one measurement; default: 3")
+    parser.add_argument("--seconds", type=float, help="of one measurement; default: 4")
     parser.add_argument("--quick", action="store_true", help="rough figures within two minutes")
     parser.add_argument("--all", action="store_true", help="channels_redis on Chorale as well")
     parser.add_argument("--server", default=str(ROOT / "build/release/bin/chorale-server"))
     parser.add_argument("--check", action="store_true", help="exit with 1 if a limit is not kept")
     arguments = parser.parse_args()
     rounds = arguments.rounds or (3 if arguments.quick else 5)
-    seconds = arguments.seconds or (0.8 if arguments.quick else 3.0)
+    seconds = arguments.seconds or (0.8 if arguments.quick else 4.0)
     columns = COLUMNS + (MORE_COLUMNS if arguments.all else [])
 
     sys.stdout.reconfigure(line_buffering=True)
@@ -135,4 +135,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from typing import NamedTuple
 
@@ -121,8 +122,13 @@ def _rounds(figure: Figure, values: Values) -> dict[Column, list[float]]:
 
 def _ratios(rounds: dict[Column, list[float]], peer: Column) -> tuple[float, list[float]]:
     """Of the medians, and of each round."""
-    ratio = statistics.median(rounds[CHORALE]) / statistics.median(rounds[peer])
-    return ratio, [a / b for a, b in zip(rounds[CHORALE], rounds[peer], strict=True)]
+    ratio = _ratio(statistics.median(rounds[CHORALE]), statistics.median(rounds[peer]))
+    return ratio, list(map(_ratio, rounds[CHORALE], rounds[peer]))
+
+
+def _ratio(figure: float, to: float) -> float:
+    """Not a number where a measurement was shorter than what the clock of CPU time can tell."""
+    return figure / to if to else math.nan
 
 
 def _is_worthless(figure: Figure, rounds: list[float]) -> bool:
