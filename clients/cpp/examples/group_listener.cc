@@ -151,7 +151,8 @@ class GroupListener {
     if (kind == "mailbox-taken") return Fail("another process has opened the mailbox");
     if (kind == "mailbox-reset") {
       Say("gap", "the broker has dropped messages");
-      return BeginEpoch(push[2].integer(), 0);
+      BeginEpoch(push[2].integer(), 0);
+      return JoinAgain();  // the membership may be among what was dropped
     }
     number_ = push[2].integer();
     AcknowledgeLater();
@@ -163,7 +164,7 @@ class GroupListener {
       groups_.emplace(push[3].text());
     } else if (kind == "group-leave") {
       groups_.erase(std::string(push[3].text()));
-      if (push[3].text() == arguments_.group) JoinAgain();
+      if (push[3].text() == arguments_.group) JoinAgain();  // it has expired, or was ended
     }
   }
 
@@ -175,7 +176,6 @@ class GroupListener {
   // The channels at the end of a group's message do not get it. This mailbox has only one.
   static bool IsLeftOut(const Value& push) { return push.size() > 5; }
 
-  // The membership has expired, or somebody else has ended it.
   void JoinAgain() {
     connection_.ExecuteNow({"GROUP.ADD", arguments_.layer, arguments_.group, channel_});
   }
