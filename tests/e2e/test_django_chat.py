@@ -1,4 +1,5 @@
-"""The Django Channels example: users on different server processes, three client libraries."""
+"""The Django Channels example: users on different server processes, three client libraries, and
+either channel layer."""
 
 import asyncio
 import contextlib
@@ -10,7 +11,7 @@ import websocket
 import websockets
 from autobahn.asyncio.websocket import WebSocketClientFactory, WebSocketClientProtocol
 
-from support.examples import Example
+from support.examples import LAYERS, Example
 from support.waiting import scaled
 
 DEADLINE = 10.0
@@ -126,9 +127,14 @@ class User:
         await self._client.close()
 
 
+@pytest.fixture(params=LAYERS)
+def layer(request):
+    return request.param
+
+
 @pytest.fixture
-def chat(server, tmp_path):
-    with Example("django_chat", server.url(), tmp_path) as example:
+def chat(server, tmp_path, layer):
+    with Example("django_chat", server.url(), tmp_path, "--layer", layer) as example:
         yield example
 
 
@@ -185,6 +191,23 @@ async def test_three_libraries_share_a_room_and_other_rooms_hear_nothing(chat, u
             await reader.sees("message", speaker.name, text=f"hello from {speaker.name}")
     await stranger.say("anybody?")
     await stranger.sees("message", "Dan", text="anybody?")
+
+
+@pytest.mark.timeout(400)
+async def test_the_native_layer_tells_how_many_are_in_the_room(chat, layer, user):
+    def told(count):
+        return count if layer == "chorale" else None
+
+    ada, ben, cleo = user("websockets"), user("websockets"), user("websockets")
+    await ada.join(chat.ports[0], "lobby", "Ada")
+    await ben.join(chat.ports[1], "lobby", "Ben")
+    await ada.sees("joined", "Ben", count=told(2))
+    await ben.sees("present", "Ada")
+    await cleo.join(chat.ports[1], "lobby", "Cleo")
+    for reader in (ada, ben):
+        await reader.sees("joined", "Cleo", count=told(3))
+    await ben.leave()
+    await ada.sees("left", "Ben", count=told(2))
 
 
 @pytest.mark.slow

@@ -18,8 +18,15 @@ STAND_INS = {
 
 
 @pytest.mark.chorale_only
-@pytest.mark.parametrize("example", ["django_chat", "flask_chat"])
-def test_one_command_installs_what_an_example_needs_and_starts_it(tmp_path, example):
+@pytest.mark.parametrize(
+    ("example", "options"),
+    [
+        ("django_chat", ["--layer", "redis", "--ports", "1", "2"]),
+        ("django_worker", ["--layer", "redis", "--jobs", "1"]),
+        ("flask_chat", ["--ports", "1", "2"]),
+    ],
+)
+def test_one_command_installs_what_an_example_needs_and_starts_it(tmp_path, example, options):
     programs = tmp_path / "bin"
     programs.mkdir()
     for name, body in STAND_INS.items():
@@ -28,7 +35,7 @@ def test_one_command_installs_what_an_example_needs_and_starts_it(tmp_path, exam
     notes = tmp_path / "notes"
     environment = os.environ | {"PATH": f"{programs}:{os.environ['PATH']}", "NOTES": str(notes)}
     subprocess.run(
-        [EXAMPLES / example / "run", "--ports", "1", "2"],
+        [EXAMPLES / example / "run", *options],
         env=environment,
         check=True,
         timeout=scaled(30),
@@ -36,4 +43,4 @@ def test_one_command_installs_what_an_example_needs_and_starts_it(tmp_path, exam
     )
     *installed, started = notes.read_text().splitlines()
     assert installed[-1].endswith(" python3 python3-venv ca-certificates")
-    assert started == f"python3 {EXAMPLES / example / 'start.py'} --ports 1 2"
+    assert started == " ".join(["python3", str(EXAMPLES / example / "start.py"), *options])
