@@ -105,7 +105,8 @@ async def round_trips(control: Connection, setting: Setting) -> None:
         await trip(number)
     control.send(READY)
     while True:
-        end = time.monotonic() + control.recv()
+        seconds = control.recv()
+        end = time.monotonic() + seconds
         times = []
         while time.monotonic() < end:
             times.append(await trip(len(times)))
