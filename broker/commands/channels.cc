@@ -1,5 +1,6 @@
 // CHANNEL.*: single messages to and from channels. Reference: protocol/README.md.
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -7,6 +8,7 @@
 #include "broker/commands/arguments.h"
 #include "broker/commands/layers.h"
 #include "broker/server.h"
+#include "storage/key_hash.h"
 #include "storage/layers/channel_queue.h"
 #include "storage/layers/names.h"
 
@@ -55,13 +57,18 @@ void Send(CommandContext& ctx) {
 }
 
 // Each call begins with another of the channels, so that none has to wait for the others to be
-// empty.
+// empty. Calls that name other channels have turns of their own; else two clients that take turns
+// would always begin with the same.
 std::vector<std::string> InTurn(Layer& layer, Arguments channels) {
-  thread_local size_t turn = 0;
+  thread_local std::array<size_t, 256> turns{};
   std::vector<std::string> keys;
-  for (size_t i = 0; i < channels.size(); ++i) {
-    keys.push_back(QueueKey(layer.name(), channels[(i + turn) % channels.size()]));
+  size_t names = 0;
+  for (const std::string_view channel : channels) {
+    keys.push_back(QueueKey(layer.name(), channel));
+    names ^= HashKey(keys.back());
   }
+  size_t& turn = turns[names % turns.size()];
+  std::rotate(keys.begin(), keys.begin() + static_cast<ptrdiff_t>(turn % keys.size()), keys.end());
   ++turn;
   return keys;
 }

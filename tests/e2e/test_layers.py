@@ -311,6 +311,19 @@ def test_no_channel_waits_for_the_others_to_be_empty(server: Server) -> None:
         }
 
 
+def test_consumers_of_other_channels_do_not_change_whose_turn_it_is(
+    server_factory: Callable[..., Server],
+) -> None:
+    server = server_factory(threads=1)
+    with server.connect() as one, server.connect() as two:
+        for channel in "abcd":
+            one.pipeline([("CHANNEL.SEND", LAYER, channel, "m")] * 20)
+        for _ in range(20):
+            one.ok("CHANNEL.RECEIVE", LAYER, "a", "b")
+            two.ok("CHANNEL.RECEIVE", LAYER, "c", "d")
+        assert [one.command("CHANNEL.LEN", LAYER, channel) for channel in "abcd"] == [10] * 4
+
+
 def test_a_process_specific_channel_is_not_received(server: Server) -> None:
     with server.connect() as client:
         assert client.command("CHANNEL.RECEIVE", LAYER, MAILBOX + "a") == Error(
