@@ -37,20 +37,34 @@ bool IsBigNumber(std::string_view digits) {
   return IsDigits(digits);
 }
 
-std::optional<Type> AggregateType(char type) {
+// Types whose header is a number: integers, and what announces its length.
+bool IsCounted(char type) {
+  switch (type) {
+    case ':':
+    case '$':
+    case '!':
+    case '=':
+    case '*':
+    case '%':
+    case '~':
+    case '>':
+    case '|':
+      return true;
+    default:
+      return false;
+  }
+}
+
+Type AggregateType(char type) {
   switch (type) {
     case '*':
       return Type::kArray;
-    case '%':
-      return Type::kMap;
     case '~':
       return Type::kSet;
     case '>':
       return Type::kPush;
-    case '|':
-      return Type::kMap;
     default:
-      return std::nullopt;
+      return Type::kMap;
   }
 }
 
@@ -117,6 +131,32 @@ ReplyParser::Step ReplyParser::AddNull() {
   return Step::kValue;
 }
 
+// Where the line at position_ must have ended. Of two limits the one that lies nearer counts,
+// however the stream is cut.
+size_t ReplyParser::LineLimit() const {
+  return std::min(position_ + limits_.max_line_bytes + kLineEnd, limits_.max_bytes);
+}
+
+// The usual header, whole in the buffer: a type byte, up to 18 digits, CR LF. False leaves
+// everything to the slow path, which words the errors.
+bool ReplyParser::TryReadShortHeader(std::string_view data, char* type, uint64_t* number) {
+  const char* p = data.data() + position_;
+  const char* const end = data.data() + std::min(data.size(), LineLimit());
+  if (end - p < 4) return false;
+  *type = *p++;
+  const char* const digits = p;
+  uint64_t value = 0;
+  while (p != end && static_cast<unsigned char>(*p - '0') <= 9) {
+    value = value * 10 + static_cast<uint64_t>(*p++ - '0');
+  }
+  const auto count = p - digits;
+  if (count == 0 || count > 18 || (*digits == '0' && count > 1)) return false;
+  if (end - p < 2 || p[0] != '\r' || p[1] != '\n') return false;
+  *number = value;
+  position_ = scanned_ = static_cast<size_t>(p + kLineEnd - data.data());
+  return true;
+}
+
 // Hands out the line at position_ without its end and moves position_ past it.
 ReplyParser::Step ReplyParser::ReadLine(std::string_view data, std::string_view* line) {
   const void* found = scanned_ < data.size()
@@ -124,8 +164,7 @@ ReplyParser::Step ReplyParser::ReadLine(std::string_view data, std::string_view*
                           : nullptr;
   scanned_ = found == nullptr ? data.size()
                               : static_cast<size_t>(static_cast<const char*>(found) - data.data());
-  // Of two limits the one that lies nearer counts, however the stream is cut.
-  const size_t limit = std::min(position_ + limits_.max_line_bytes + kLineEnd, limits_.max_bytes);
+  const size_t limit = LineLimit();
   if (scanned_ + kLineEnd > limit) {
     return Fail(limit == limits_.max_bytes ? kTooLarge : "a line is longer than the limit");
   }
@@ -138,28 +177,43 @@ ReplyParser::Step ReplyParser::ReadLine(std::string_view data, std::string_view*
 }
 
 ReplyParser::Step ReplyParser::ReadHeader(std::string_view data) {
+  if (values_ == limits_.max_values && position_ < data.size()) return Fail(kTooManyValues);
   const size_t start = position_;
+  char type = 0;
+  uint64_t number = 0;
+  if (IsCounted(position_ < data.size() ? data[position_] : 0) &&
+      TryReadShortHeader(data, &type, &number)) {
+    ++values_;
+    return BeginCounted(type, number);
+  }
   std::string_view line;
   if (const Step step = ReadLine(data, &line); step != Step::kContinue) return step;
   if (line.empty()) return Fail("an empty line where a value should be");
-  if (++values_ > limits_.max_values) return Fail(kTooManyValues);
-  const char type = line[0];
+  ++values_;
+  type = line[0];
   const std::string_view content = line.substr(1);
+  if (!IsCounted(type)) return ReadScalar(type, content, start + 1);
+  if (type == ':') return ReadInteger(content);
+  if (content == "-1" && (type == '$' || type == '*')) return AddNull();
+  const std::optional<uint64_t> count = ParseUint64(content);
+  if (!count) return Fail("a length that is no number");
+  return BeginCounted(type, *count);
+}
+
+// A header that is a type and a number.
+ReplyParser::Step ReplyParser::BeginCounted(char type, uint64_t number) {
   switch (type) {
+    case ':':
+      Add(Type::kInteger).integer = static_cast<int64_t>(number);
+      return Step::kValue;
     case '$':
-      return BeginBody(Type::kBulkString, content);
+      return BeginBody(Type::kBulkString, number);
     case '!':
-      return BeginBody(Type::kError, content);
+      return BeginBody(Type::kError, number);
     case '=':
-      return BeginBody(Type::kVerbatim, content);
-    case '*':
-    case '%':
-    case '~':
-    case '>':
-    case '|':
-      return BeginAggregate(type, content);
+      return BeginBody(Type::kVerbatim, number);
     default:
-      return ReadScalar(type, content, start + 1);
+      return BeginAggregate(type, number);
   }
 }
 
@@ -170,8 +224,6 @@ ReplyParser::Step ReplyParser::ReadScalar(char type, std::string_view content,
       return ReadText(Type::kSimpleString, content, content_offset);
     case '-':
       return ReadText(Type::kError, content, content_offset);
-    case ':':
-      return ReadInteger(content);
     case ',':
       return ReadDouble(content);
     case '(':
@@ -212,13 +264,10 @@ ReplyParser::Step ReplyParser::ReadDouble(std::string_view content) {
   return Step::kValue;
 }
 
-ReplyParser::Step ReplyParser::BeginBody(Type type, std::string_view length) {
-  if (length == "-1" && type == Type::kBulkString) return AddNull();
-  const std::optional<uint64_t> bytes = ParseUint64(length);
-  if (!bytes) return Fail("a length that is no number");
-  if (*bytes > limits_.max_bytes) return Fail(kTooLarge);
+ReplyParser::Step ReplyParser::BeginBody(Type type, uint64_t length) {
+  if (length > limits_.max_bytes) return Fail(kTooLarge);
   body_type_ = type;
-  body_length_ = *bytes;
+  body_length_ = length;
   phase_ = Phase::kBody;
   return Step::kContinue;
 }
@@ -246,17 +295,14 @@ ReplyParser::Step ReplyParser::ReadBody(std::string_view data) {
   return Step::kValue;
 }
 
-ReplyParser::Step ReplyParser::BeginAggregate(char type, std::string_view length) {
-  if (length == "-1" && type == '*') return AddNull();
-  const std::optional<uint64_t> count = ParseUint64(length);
-  if (!count) return Fail("a number of elements that is none");
-  if (*count > limits_.max_values) return Fail(kTooManyValues);
+ReplyParser::Step ReplyParser::BeginAggregate(char type, uint64_t count) {
+  if (count > limits_.max_values) return Fail(kTooManyValues);
   if (type == '>' && !open_.empty()) return Fail("a push within a reply");
   const bool attribute = type == '|';
-  const size_t elements = *count * (type == '%' || attribute ? 2 : 1);
+  const size_t elements = count * (type == '%' || attribute ? 2 : 1);
   if (attribute && elements == 0) return Step::kContinue;
   if (open_.size() >= limits_.max_depth) return Fail("the reply is nested deeper than the limit");
-  Add(*AggregateType(type)).length = elements;
+  Add(AggregateType(type)).length = elements;
   if (elements == 0) return Step::kValue;
   open_.push_back({nodes_.size() - 1, elements, attribute});
   return Step::kContinue;

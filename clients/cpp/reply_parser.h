@@ -74,14 +74,17 @@ class ReplyParser {
 
   void Begin();
   Step ReadHeader(std::string_view data);
+  bool TryReadShortHeader(std::string_view data, char* type, uint64_t* number);
   Step ReadLine(std::string_view data, std::string_view* line);
+  size_t LineLimit() const;
+  Step BeginCounted(char type, uint64_t number);
   Step ReadScalar(char type, std::string_view content, size_t content_offset);
   Step ReadText(Type type, std::string_view content, size_t content_offset);
   Step ReadInteger(std::string_view content);
   Step ReadDouble(std::string_view content);
-  Step BeginBody(Type type, std::string_view length);
+  Step BeginBody(Type type, uint64_t length);
   Step ReadBody(std::string_view data);
-  Step BeginAggregate(char type, std::string_view length);
+  Step BeginAggregate(char type, uint64_t count);
   bool FinishValue();
   Step AddNull();
   ValueNode& Add(Type type);

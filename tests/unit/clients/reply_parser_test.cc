@@ -191,7 +191,7 @@ TEST(ReplyParserTest, RefusesWhatIsNoReply) {
   EXPECT_EQ(ErrorOf("_x\r\n"), "a null with something in it");
   EXPECT_EQ(ErrorOf("$-2\r\n"), "a length that is no number");
   EXPECT_EQ(ErrorOf("$?\r\n"), "a length that is no number");
-  EXPECT_EQ(ErrorOf("*-2\r\n"), "a number of elements that is none");
+  EXPECT_EQ(ErrorOf("*-2\r\n"), "a length that is no number");
   EXPECT_EQ(ErrorOf("$1\r\nab\r\n"), "a text that is longer than announced");
   EXPECT_EQ(ErrorOf("=3\r\ntxt\r\n"), "a verbatim string without a format");
   EXPECT_EQ(ErrorOf("*1\r\n>1\r\n:1\r\n"), "a push within a reply");
