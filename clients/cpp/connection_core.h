@@ -25,7 +25,8 @@
 
 namespace chorale::client {
 
-class ConnectionCore : public std::enable_shared_from_this<ConnectionCore>, public Link::Owner {
+class ConnectionCore final : public std::enable_shared_from_this<ConnectionCore>,
+                             public Link::Owner {
  public:
   using ErrorCode = boost::system::error_code;
 
