@@ -14,6 +14,7 @@ import hiredis
 
 from channels_chorale.errors import ConnectionLost, ServerError
 from channels_chorale.hosts import Host
+from channels_chorale.waiting import within
 from channels_chorale.wire import NOT_YET, Word, hello, new_reader
 
 logger = logging.getLogger("channels_chorale")
@@ -32,8 +33,6 @@ Push = Callable[[list[Any]], None]
 OnReply = Callable[[Any], None]
 # Who waits for a reply: a future, a future with a function that is called first, or nobody.
 _Asker = asyncio.Future[Any] | tuple[asyncio.Future[Any], OnReply] | None
-
-_TimeoutError = asyncio.TimeoutError  # noqa: UP041, not the built-in one in Python 3.10
 
 
 class Connection(asyncio.Protocol):
@@ -100,8 +99,8 @@ class Connection(asyncio.Protocol):
             waiter: asyncio.Future[None] = self._loop.create_future()
             self._waiters.append(waiter)
             try:
-                await asyncio.wait_for(waiter, deadline - self._loop.time())
-            except _TimeoutError:
+                await within(deadline - self._loop.time(), waiter)
+            except TimeoutError:
                 reason = self.last_error or "it does not answer"
                 raise ConnectionLost(f"the broker {self.host.name} is away: {reason}") from None
             finally:
@@ -167,8 +166,8 @@ class Connection(asyncio.Protocol):
             self._flush()
             self._transport.close()
             try:
-                await asyncio.wait_for(self._lost.wait(), CLOSE_TIMEOUT)
-            except _TimeoutError:  # the broker does not read what was sent last
+                await within(CLOSE_TIMEOUT, self._lost.wait())
+            except TimeoutError:  # the broker does not read what was sent last
                 self._transport.abort()
 
     # ---- staying connected ----
@@ -177,8 +176,8 @@ class Connection(asyncio.Protocol):
         delay = FIRST_DELAY
         while True:
             try:
-                await asyncio.wait_for(self._connect(), CONNECT_TIMEOUT)
-            except (OSError, ServerError, ConnectionLost, _TimeoutError) as error:
+                await within(CONNECT_TIMEOUT, self._connect())
+            except (OSError, ServerError, ConnectionLost, TimeoutError) as error:
                 self._note_failure(error)
                 # Many processes lose the same broker at the same time.
                 await asyncio.sleep(random.uniform(delay / 2, delay))
@@ -227,8 +226,8 @@ class Connection(asyncio.Protocol):
             if silent >= PING_AFTER:
                 self.post("PING")
             try:
-                await asyncio.wait_for(self._lost.wait(), PING_AFTER / 2)
-            except _TimeoutError:
+                await within(PING_AFTER / 2, self._lost.wait())
+            except TimeoutError:
                 continue
 
     # ---- asyncio.Protocol ----

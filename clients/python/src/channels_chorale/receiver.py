@@ -11,6 +11,7 @@ from channels_chorale.connection import Connection
 from channels_chorale.errors import ConnectionLost
 from channels_chorale.policy import Policy
 from channels_chorale.queues import Delivery, Queues
+from channels_chorale.waiting import within
 
 logger = logging.getLogger("channels_chorale")
 
@@ -90,7 +91,7 @@ class Receiver:
             try:
                 await self._control.command("CLIENT", "UNBLOCK", self.connection.client_id)
                 # What was under way is answered by then.
-                await asyncio.wait_for(self.connection.command("PING"), CLOSE_TIMEOUT)
-            except (ConnectionLost, TimeoutError, asyncio.TimeoutError):  # noqa: UP041
+                await within(CLOSE_TIMEOUT, self.connection.command("PING"))
+            except (ConnectionLost, TimeoutError):
                 pass
         await self.connection.close()
