@@ -10,14 +10,15 @@ import time
 import uuid
 import weakref
 from collections.abc import Coroutine
-from typing import Any
+from threading import get_ident
+from typing import Any, NamedTuple
 
 from django.utils.module_loading import import_string
 
 from channels_chorale.errors import ServerError
 from channels_chorale.loops import Background, LoopSessions
 from channels_chorale.mailbox import Mailbox
-from channels_chorale.queues import Delivery
+from channels_chorale.queues import Delivery, Queue
 from channels_chorale.reports import Callback, Callbacks, Health, HostReports, overall
 from channels_chorale.settings import Command, Reached, Settings, names, sum_of
 
@@ -29,6 +30,14 @@ OWN_AFTER = 10
 MOST_ORPHANS = 1000
 
 _SCALARS = frozenset({str, int, float, bool, bytes, type(None)})
+
+
+class _Consumer(NamedTuple):
+    """Where a channel's messages wait. Of use in that thread, while that loop runs in it."""
+
+    thread: int
+    loop: asyncio.AbstractEventLoop
+    queue: Queue
 
 
 class ChoraleChannelLayer(Settings):
@@ -81,6 +90,9 @@ class ChoraleChannelLayer(Settings):
         )
         self._orphans: dict[str, tuple[float, list[Mailbox]]] = {}  # by name, and since when
         self._loops_seen = 0
+        # What receive() has found out about channels. Only the running loop's are of use; it is
+        # emptied every now and then, and when a mailbox changes hands.
+        self._consumers: dict[str, _Consumer] = {}
         for report in self._reports:
             report.sessions.clear()
 
@@ -102,35 +114,47 @@ class ChoraleChannelLayer(Settings):
         that new_channel() of this process has named; raises RuntimeError if it is another's, or
         belongs to another event loop of this process that is running.
         """
+        consumer = self._consumers.get(channel)
+        if consumer is None or consumer.thread != get_ident() or not consumer.loop.is_running():
+            consumer = self._new_consumer(channel)
+        queue = consumer.queue
+        while True:
+            delivery = queue.take()
+            if delivery is None:
+                getter = queue.getter()
+                try:
+                    await getter
+                except BaseException:
+                    queue.give_up(getter)
+                    raise
+                continue
+            if delivery.decoded is not None:
+                return dict(delivery.decoded)
+            try:
+                return self._decode(delivery)
+            except Exception:
+                logger.exception("a message to %s cannot be read; it is left out", channel)
+
+    def _new_consumer(self, channel: str) -> _Consumer:
         self.require_valid_channel_name(channel)
         sessions = self._own_sessions()
         if "!" in channel:
             name = channel[: channel.index("!") + 1]
             if name not in sessions.mailboxes:
                 self._find_mailbox(name, sessions)
-            get = sessions.queues.get
+            queue = sessions.queues.of(channel.encode())
         else:
-            get = sessions.receive_general
-        key = channel.encode()
-        while True:
-            delivery = await get(key)
-            try:
-                message: dict[str, Any] = self._decode(delivery)
-            except Exception:
-                logger.exception("a message to %s cannot be read; it is left out", channel)
-            else:
-                return message
+            queue = sessions.general_queue(channel.encode())
+        consumer = self._consumers[channel] = _Consumer(get_ident(), sessions.loop, queue)
+        return consumer
 
-    def _decode(self, delivery: Delivery) -> Any:
+    def _decode(self, delivery: Delivery) -> dict[str, Any]:
         """The message, for one of the channels that get it: what it does to it, no other sees."""
-        message = delivery.decoded
-        if message is None:
-            message = self.serializer.deserialize(delivery.body)
-            if delivery.shared and _is_flat(message):
-                delivery.decoded = message
-                return dict(message)
-            return message
-        return dict(message)
+        message: dict[str, Any] = self.serializer.deserialize(delivery.body)
+        if delivery.shared and _is_flat(message):
+            delivery.decoded = message
+            return dict(message)
+        return message
 
     async def new_channel(self, prefix: str = "specific") -> str:
         """A new name for a process-specific channel, to be received in this event loop."""
@@ -251,7 +275,8 @@ class ChoraleChannelLayer(Settings):
         with self._lock:
             self._loops_seen += 1
             client_prefix = f"{self.client_prefix}.{self._loops_seen}"
-        return LoopSessions(self.policy, self.hosts, self._reports, client_prefix)
+        forget = self._consumers.clear
+        return LoopSessions(self.policy, self.hosts, self._reports, client_prefix, forget)
 
     def _close_with(self, loop: asyncio.AbstractEventLoop) -> None:
         """The loop's connections end when it is closed; nobody else tells."""
@@ -272,6 +297,7 @@ class ChoraleChannelLayer(Settings):
             sessions = self._own.pop(loop, None)
             if sessions is None:
                 return None
+            self._consumers.clear()
             now = time.monotonic()
             for name in list(sessions.mailboxes):
                 self._orphans[name] = (now, sessions.release(name))
@@ -287,6 +313,7 @@ class ChoraleChannelLayer(Settings):
         if f".{self.client_prefix}." not in name:
             raise RuntimeError(f"{name} belongs to another process")
         with self._lock:
+            self._consumers.clear()
             _, mailboxes = self._orphans.pop(name, (0.0, None))
             for owner in self._own.values():
                 if mailboxes is not None or name not in owner.mailboxes:

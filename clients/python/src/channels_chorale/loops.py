@@ -19,7 +19,7 @@ from channels_chorale.errors import ConnectionLost
 from channels_chorale.hosts import Host
 from channels_chorale.mailbox import Mailbox
 from channels_chorale.policy import Policy
-from channels_chorale.queues import Delivery, Queues
+from channels_chorale.queues import Queue, Queues
 from channels_chorale.receiver import Receiver
 from channels_chorale.reports import HostReports
 from channels_chorale.session import Session
@@ -46,10 +46,11 @@ class LoopSessions:
         hosts: Sequence[Host],
         reports: Sequence[HostReports],
         client_prefix: str,
+        on_tidy: Callable[[], None],
     ) -> None:
         self.loop = asyncio.get_running_loop()
         self.client_prefix = client_prefix  # of the mailboxes that begin in this loop
-        self._policy, self._reports = policy, reports
+        self._policy, self._reports, self._on_tidy = policy, reports, on_tidy
         by_channel = policy.capacity_scope == "channel"
         self.queues = Queues(on_taken=self._taken if by_channel else None)
         self.general = Queues(on_waiting=self._update_receivers)
@@ -115,21 +116,21 @@ class LoopSessions:
         for mailbox, session in zip(self.mailboxes[name], self.sessions, strict=True):
             session.open_mailbox(mailbox)
 
-    def _taken(self, channel: bytes) -> None:
-        name = channel[: channel.index(b"!") + 1].decode()
+    def _taken(self, queue: Queue) -> None:
+        name = queue.channel[: queue.channel.index(b"!") + 1].decode()
         for mailbox in self.mailboxes.get(name, ()):
-            mailbox.note_taken(channel)
+            mailbox.note_taken(queue)
 
     # ---- general channels ----
 
-    async def receive_general(self, channel: bytes) -> Delivery:
-        """The next message of a general channel, from whichever broker has one."""
+    def general_queue(self, channel: bytes) -> Queue:
+        """What arrives there is asked for from all brokers while somebody waits for it."""
         if not self._receivers:
             self._receivers = [
                 Receiver(self._policy, session.connection, self.general)
                 for session in self.sessions
             ]
-        return await self.general.get(channel)
+        return self.general.of(channel)
 
     def _update_receivers(self) -> None:
         for receiver in self._receivers:
@@ -138,8 +139,9 @@ class LoopSessions:
     def _tidy(self) -> None:
         self._timer = self.loop.call_later(TIDY_EVERY, self._tidy)
         now = time.monotonic()
-        self.queues.drop_expired(now)
-        self.general.drop_expired(now)
+        self.queues.tidy(now)
+        self.general.tidy(now)
+        self._on_tidy()
 
     # ---- the end ----
 

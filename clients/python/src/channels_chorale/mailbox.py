@@ -16,7 +16,7 @@ from typing import Any
 
 from channels_chorale.connection import Connection
 from channels_chorale.policy import Policy
-from channels_chorale.queues import Delivery, Queues
+from channels_chorale.queues import Delivery, Queue, Queues
 
 # Seconds after which what has arrived and what was consumed is acknowledged; at once where the
 # broker would otherwise refuse messages for which there is room.
@@ -124,7 +124,7 @@ class Mailbox:
         """The mailbox of an event loop that has ended goes on in another."""
         prefix = self.name.encode()
         for channel, delivery in self._queues.clear(prefix):
-            queues.put(channel, delivery)
+            queues.of(channel).put(delivery)
         self._queues, self._on_epoch = queues, on_epoch
 
     @property
@@ -182,30 +182,28 @@ class Mailbox:
             return
         expires_at = time.monotonic() + self._policy.expiry
         delivery = Delivery(body, expires_at, len(channels), epoch.note_consumed)
-        put = self._queues.put
+        queue_of = self._queues.of
         for channel in channels:
-            put(channel, delivery)
+            queue_of(channel).put(delivery)
 
     # ---- acknowledging ----
 
-    def note_taken(self, channel: bytes) -> None:
-        """In the channel scope: a consumer has taken a message from the channel."""
-        taken = self._taken.get(channel, 0) + 1
-        self._taken[channel] = taken
-        room = self._policy.capacity_of(channel.decode()) - self._queues.count(channel) - taken
-        if taken >= room:
+    def note_taken(self, queue: Queue) -> None:
+        """In the channel scope: a consumer has taken a message out of a queue."""
+        taken = self._taken[queue.channel] = self._taken.get(queue.channel, 0) + 1
+        capacity = self._policy.capacity_of(queue.channel.decode())
+        if _is_urgent(taken, len(queue.waiting) + taken, capacity):
             self._ack()
         else:
             self.note_progress()
 
     def note_progress(self) -> None:
-        """Something has arrived or was consumed. The fuller the mailbox, the sooner it is told."""
+        """Something has arrived or was consumed."""
         epoch = self.epoch
         number, consumed = epoch.acknowledged
         if epoch.number == number and epoch.consumed == consumed and not self._taken:
             return
-        room = self._capacity - (epoch.received - consumed)
-        if epoch.consumed - consumed >= max(room, 1):
+        if _is_urgent(epoch.consumed - consumed, epoch.received - consumed, self._capacity):
             self._ack()
         elif self._ack_timer is None:
             loop = asyncio.get_running_loop()
@@ -233,6 +231,14 @@ class Mailbox:
         if self._ack_timer is not None:
             self._ack_timer.cancel()
             self._ack_timer = None
+
+
+def _is_urgent(taken: int, counted: int, capacity: int) -> bool:
+    """Whether it is time to say that so many messages were taken of those that the broker counts.
+
+    The fuller it is, the sooner: with the last room at once, and never later than after a quarter.
+    """
+    return taken >= max(1, min(capacity - counted, capacity // 4))
 
 
 def _look_at(reply: asyncio.Future[Any]) -> None:

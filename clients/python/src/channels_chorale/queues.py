@@ -31,119 +31,117 @@ class Delivery:
         self.on_consumed = on_consumed
         self.decoded: Any = None
 
-    def taken(self) -> None:
-        """One of its channels has taken the message, or never will."""
-        self.remaining -= 1
-        if self.remaining == 0 and self.on_consumed is not None:
-            self.on_consumed()
 
+class Queue:
+    """The messages of one channel, first in, first out. Belongs to one event loop.
 
-Waiting = collections.deque[Delivery]
-Getters = collections.deque["asyncio.Future[None]"]
+    A consumer calls take(); if there is nothing, it awaits getter() and tries again. If that is
+    cancelled it calls give_up(), so that no message is lost or overlooked. Those who wait are
+    served in the order in which they came.
+    """
+
+    __slots__ = ("channel", "getters", "idle", "queues", "waiting")
+
+    def __init__(self, channel: bytes, queues: Queues) -> None:
+        self.channel = channel
+        self.queues = queues
+        self.idle = False  # when it was looked at last
+        self.waiting: collections.deque[Delivery] = collections.deque()
+        self.getters: collections.deque[asyncio.Future[None]] = collections.deque()
+
+    def put(self, delivery: Delivery) -> None:
+        self.waiting.append(delivery)
+        if self.getters:
+            self._wake_next()
+
+    def take(self) -> Delivery | None:
+        """The next message, if there is one."""
+        if not self.waiting:
+            return None
+        delivery = self.waiting.popleft()
+        delivery.remaining -= 1
+        if not delivery.remaining and delivery.on_consumed is not None:
+            delivery.on_consumed()
+        if self.queues.on_taken is not None:
+            self.queues.on_taken(self)
+        return delivery
+
+    def getter(self) -> asyncio.Future[None]:
+        """Is done when it is the caller's turn to take a message."""
+        getter: asyncio.Future[None] = self.queues.loop.create_future()
+        self.getters.append(getter)
+        self.idle = False
+        if self.queues.on_waiting is not None:
+            self.queues.on_waiting()
+        return getter
+
+    def give_up(self, getter: asyncio.Future[None]) -> None:
+        """Whoever awaits it was cancelled."""
+        if getter.done() and not getter.cancelled():
+            if self.waiting:
+                self._wake_next()  # it was this one's turn
+        elif getter in self.getters:
+            self.getters.remove(getter)
+        if self.queues.on_waiting is not None:
+            self.queues.on_waiting()
+
+    def _wake_next(self) -> None:
+        while self.getters:
+            getter = self.getters.popleft()
+            if not getter.done():
+                getter.set_result(None)
+                return
 
 
 class Queues:
-    """Queues by channel, first in, first out. Belongs to one event loop.
+    """The queues of an event loop, by channel. They come with the first message or consumer.
 
     `on_waiting` is called when the set of channels changes for which somebody waits; `on_taken`
-    when a consumer has taken a message from a channel.
+    when a message was taken out of a queue.
     """
 
     def __init__(
         self,
         *,
         on_waiting: Callable[[], None] | None = None,
-        on_taken: Callable[[bytes], None] | None = None,
+        on_taken: Callable[[Queue], None] | None = None,
     ) -> None:
-        self._waiting: dict[bytes, Waiting] = {}
-        self._getters: dict[bytes, Getters] = {}
-        self._on_waiting, self._on_taken = on_waiting, on_taken
+        self.loop = asyncio.get_running_loop()
+        self.on_waiting, self.on_taken = on_waiting, on_taken
+        self._queues: dict[bytes, Queue] = {}
 
-    def put(self, channel: bytes, delivery: Delivery) -> None:
-        waiting = self._waiting.get(channel)
-        if waiting is None:
-            waiting = self._waiting[channel] = collections.deque()
-        waiting.append(delivery)
-        if channel in self._getters:
-            self._wake_next(channel)
-
-    def _wake_next(self, channel: bytes) -> None:
-        getters = self._getters[channel]
-        while getters:
-            getter = getters.popleft()
-            if not getter.done():
-                getter.set_result(None)
-                break
-        if not getters:
-            del self._getters[channel]
-
-    async def get(self, channel: bytes) -> Delivery:
-        """The next message. Cancelled at any moment, it has either returned one or left it there.
-
-        Those who wait for the same channel are served in the order in which they came.
-        """
-        while True:
-            waiting = self._waiting.get(channel)
-            if waiting:
-                delivery = waiting.popleft()
-                if not waiting:
-                    del self._waiting[channel]
-                delivery.taken()
-                if self._on_taken is not None:
-                    self._on_taken(channel)
-                return delivery
-            await self._wait(channel)
-
-    async def _wait(self, channel: bytes) -> None:
-        getter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        getters = self._getters.get(channel)
-        if getters is None:
-            getters = self._getters[channel] = collections.deque()
-        getters.append(getter)
-        if self._on_waiting is not None:
-            self._on_waiting()
-        try:
-            await getter
-        except BaseException:
-            if getter.done() and not getter.cancelled():
-                # It was this one's turn: the message is the next one's.
-                if self._waiting.get(channel) and channel in self._getters:
-                    self._wake_next(channel)
-            else:
-                self._forget(channel, getter)
-            if self._on_waiting is not None:
-                self._on_waiting()
-            raise
-
-    def _forget(self, channel: bytes, getter: asyncio.Future[None]) -> None:
-        getters = self._getters.get(channel)
-        if getters is None:
-            return
-        if getter in getters:
-            getters.remove(getter)
-        if not getters:
-            self._getters.pop(channel, None)
+    def of(self, channel: bytes) -> Queue:
+        """The channel's; not to be kept longer than a call of tidy(), but by who waits for it."""
+        queue = self._queues.get(channel)
+        if queue is None:
+            queue = self._queues[channel] = Queue(channel, self)
+        return queue
 
     def awaited(self) -> frozenset[bytes]:
         """The channels for which somebody waits."""
-        return frozenset(self._getters)
+        return frozenset(queue.channel for queue in self._queues.values() if queue.getters)
 
     def count(self, channel: bytes) -> int:
         """How many messages wait for the channel's consumers."""
-        return len(self._waiting.get(channel, ()))
+        queue = self._queues.get(channel)
+        return len(queue.waiting) if queue is not None else 0
 
-    def drop_expired(self, now: float) -> None:
-        """Drops what nobody has asked for in time."""
-        for channel in list(self._waiting):
-            waiting = self._waiting[channel]
-            while waiting and waiting[0].expires_at <= now:
-                waiting.popleft().taken()
-                if self._on_taken is not None:
-                    self._on_taken(channel)
-            if not waiting:
-                del self._waiting[channel]
+    def tidy(self, now: float) -> None:
+        """Drops messages that nobody has asked for in time, and queues that nobody uses."""
+        for queue in list(self._queues.values()):
+            while queue.waiting and queue.waiting[0].expires_at <= now:
+                queue.take()
+            idle = not queue.waiting and not queue.getters
+            # Not at once: a consumer that was woken may be about to wait again.
+            if idle and queue.idle:
+                del self._queues[queue.channel]
+            queue.idle = idle
 
     def clear(self, prefix: bytes = b"") -> list[tuple[bytes, Delivery]]:
         """Takes all messages out of the channels whose names begin so, and returns them."""
-        channels = [channel for channel in self._waiting if channel.startswith(prefix)]
-        return [(channel, each) for channel in channels for each in self._waiting.pop(channel)]
+        taken = []
+        for queue in self._queues.values():
+            if queue.channel.startswith(prefix):
+                taken += [(queue.channel, delivery) for delivery in queue.waiting]
+                queue.waiting.clear()
+        return taken

@@ -66,7 +66,7 @@ class Receiver:
             if received is not None:
                 channel, body = received
                 expires_at = time.monotonic() + self._policy.expiry
-                self._queues.put(channel, Delivery(body, expires_at))
+                self._queues.of(channel).put(Delivery(body, expires_at))
             self.update()
         elif not isinstance(error, ConnectionLost):
             logger.error("cannot receive from %s: %s", self.connection.host.name, error)
