@@ -91,15 +91,24 @@ void Acknowledge(CommandContext& ctx) {
   const auto consumed = ReadNumber(ctx, 4);
   if (!consumed) return;
   if (ctx.args.size() % 2 == 0) return ctx.reply.Error(kSyntaxError);
+  std::optional<uint64_t> epoch;
+  size_t pairs = 5;
+  // No channel of a mailbox has that name: theirs have a '!'.
+  if (ctx.args.size() > pairs && IsWord(ctx.arg(pairs), "EPOCH")) {
+    epoch = ReadNumber(ctx, pairs + 1);
+    if (!epoch) return;
+    pairs += 2;
+  }
   std::vector<Mailbox::Unconsumed> unconsumed;
-  for (size_t i = 5; i < ctx.args.size(); i += 2) {
+  for (size_t i = pairs; i < ctx.args.size(); i += 2) {
     const auto count = ReadAtLeast(ctx, i + 1, 0, kNotAnInteger);
     if (!count) return;
     unconsumed.emplace_back(ctx.arg(i), *count);
   }
   const auto found = FindOpen(ctx);
   if (found == ctx.client.mailboxes.end()) return WriteNotOpen(ctx);
-  switch ((*found)->mailbox().Acknowledge(found->get(), *received, *consumed, unconsumed)) {
+  switch (
+      (*found)->mailbox().Acknowledge(found->get(), {epoch, *received, *consumed, unconsumed})) {
     case Mailbox::Acknowledged::kYes:
       return ctx.reply.Ok();
     case Mailbox::Acknowledged::kNotTheOwner:

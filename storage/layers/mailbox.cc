@@ -94,20 +94,21 @@ bool Mailbox::Take(const MailboxOwner* owner, size_t most,
   return !wake_pending_;
 }
 
-Mailbox::Acknowledged Mailbox::Acknowledge(const MailboxOwner* owner, uint64_t received,
-                                           uint64_t consumed,
-                                           std::span<const Unconsumed> unconsumed) {
+Mailbox::Acknowledged Mailbox::Acknowledge(const MailboxOwner* owner, const Progress& progress) {
   absl::MutexLock lock(&mutex_);
   if (owner_.get() != owner) return Acknowledged::kNotTheOwner;
-  if (received > shown_ || consumed > messages_shown_) return Acknowledged::kNeverSent;
-  DropAcknowledged(received);
-  if (consumed > messages_consumed_) {
-    const uint64_t more = consumed - messages_consumed_;
-    messages_consumed_ = consumed;
+  if (progress.epoch.value_or(epoch_) != epoch_) return Acknowledged::kYes;
+  if (progress.received > shown_ || progress.consumed > messages_shown_) {
+    return Acknowledged::kNeverSent;
+  }
+  DropAcknowledged(progress.received);
+  if (progress.consumed > messages_consumed_) {
+    const uint64_t more = progress.consumed - messages_consumed_;
+    messages_consumed_ = progress.consumed;
     unconsumed_ -= static_cast<int64_t>(more);
     chorale::Add(surroundings_.counters.received, more);
   }
-  CorrectChannels(unconsumed);
+  CorrectChannels(progress.unconsumed);
   ForgetChannelsIfEmpty();
   return Acknowledged::kYes;
 }
@@ -250,11 +251,6 @@ void Mailbox::Flush() {
   if (closed_) return;
   LeaveAllGroups();
   Reset(Why::kFlush);
-}
-
-bool Mailbox::closed() const {
-  absl::MutexLock lock(&mutex_);
-  return closed_;
 }
 
 Mailbox::State Mailbox::state() const {

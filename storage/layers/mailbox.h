@@ -15,6 +15,7 @@
 
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -100,12 +101,15 @@ class Mailbox : public std::enable_shared_from_this<Mailbox> {
 
   // How many messages a channel's consumers have still to consume of those acknowledged.
   using Unconsumed = std::pair<std::string_view, int64_t>;
+  struct Progress {
+    std::optional<uint64_t> epoch;  // the one of now if it is left out
+    uint64_t received;              // all events up to this number have arrived
+    uint64_t consumed;              // messages of the epoch that the application has consumed
+    std::span<const Unconsumed> unconsumed = {};  // the channels that changed; channel scope only
+  };
   enum class Acknowledged : uint8_t { kYes, kNotTheOwner, kNeverSent };
-  // All events up to the number `received` have arrived, and the application has consumed
-  // `consumed` messages in this epoch. For the channel scope, `unconsumed` names the channels that
-  // changed.
-  Acknowledged Acknowledge(const MailboxOwner* owner, uint64_t received, uint64_t consumed,
-                           std::span<const Unconsumed> unconsumed);
+  // Nothing changes if the epoch is over.
+  Acknowledged Acknowledge(const MailboxOwner* owner, const Progress& progress);
 
   // ---- senders ----
   enum class Sent : uint8_t { kYes, kFull, kClosed };
@@ -138,7 +142,7 @@ class Mailbox : public std::enable_shared_from_this<Mailbox> {
   bool Tidy(int64_t grace_ms, int64_t now_ms);
   // Drops all messages and memberships, and begins a new epoch for the owner.
   void Flush();
-  bool closed() const;
+  bool closed() const { return closed_.load(std::memory_order_acquire); }
   struct State {
     bool owned;
     int64_t unconsumed;
@@ -192,7 +196,7 @@ class Mailbox : public std::enable_shared_from_this<Mailbox> {
   std::shared_ptr<MailboxOwner> owner_ ABSL_GUARDED_BY(mutex_);
   int64_t gone_at_ms_ ABSL_GUARDED_BY(mutex_);  // when the last owner left
   bool wake_pending_ ABSL_GUARDED_BY(mutex_) = false;
-  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
+  std::atomic<bool> closed_ = false;  // written under the lock, and only once
 
   uint64_t epoch_ ABSL_GUARDED_BY(mutex_);
   std::optional<uint64_t> reset_from_ ABSL_GUARDED_BY(mutex_);  // the epoch that the owner knows

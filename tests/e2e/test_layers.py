@@ -472,6 +472,28 @@ def test_acknowledging_what_was_never_sent_is_an_error(server: Server) -> None:
         assert client.command("MAILBOX.ACK", LAYER, MAILBOX, 0, 0) == NOT_OPEN
 
 
+def test_an_acknowledgement_of_an_epoch_that_is_over_changes_nothing(server: Server) -> None:
+    owner = Owner(server)
+    with server.connect() as client:
+        client.ok("CHANNEL.SEND", LAYER, MAILBOX + "a", "before")
+        owner.event(b"channel-message", b"p.one!a", b"before")
+        client.ok("LAYER.FLUSH", LAYER)
+        over, owner.epoch, owner.number = owner.epoch, owner.client.read_push()[2], 0
+        client.ok("CHANNEL.SEND", LAYER, MAILBOX + "a", "after")
+        owner.event(b"channel-message", b"p.one!a", b"after")
+        assert owner.ack(1, "EPOCH", over) == OK
+        assert owner.ack(1, "epoch", over, MAILBOX + "a", 0) == OK
+        numbers = stats(client)
+        assert (numbers[b"mailbox_messages"], numbers[b"received"]) == (1, 0)
+        assert numbers[b"mailbox_bytes"] > 0
+        assert owner.ack(2, "EPOCH", owner.epoch) == NEVER_SENT
+        assert owner.ack(1, "EPOCH") == Error("ERR syntax error")
+        assert owner.ack(1, "EPOCH", owner.epoch, MAILBOX + "a") == Error("ERR syntax error")
+        assert owner.ack(1, "EPOCH", owner.epoch, MAILBOX + "a", 0) == OK
+        numbers = stats(client)
+        assert (numbers[b"mailbox_messages"], numbers[b"mailbox_bytes"]) == (0, 0)
+
+
 @pytest.mark.parametrize("number", [2**63, 2**64, -1, -(2**63), "1.0", "nan", "1\0", " 1", ""])
 def test_numbers_are_integers_of_63_bits(server: Server, number: int | str) -> None:
     owner = Owner(server)
@@ -480,6 +502,7 @@ def test_numbers_are_integers_of_63_bits(server: Server, number: int | str) -> N
         ("MAILBOX.ACK", LAYER, MAILBOX, number, 0),
         ("MAILBOX.ACK", LAYER, MAILBOX, 0, number),
         ("MAILBOX.ACK", LAYER, MAILBOX, 0, 0, MAILBOX + "a", number),
+        ("MAILBOX.ACK", LAYER, MAILBOX, 0, 0, "EPOCH", number),
         ("MAILBOX.OPEN", LAYER, MAILBOX, "RESUME", number, 0),
         ("MAILBOX.OPEN", LAYER, MAILBOX, "RESUME", owner.epoch, number),
     ):

@@ -186,8 +186,8 @@ class GroupListener {
     asio::post(io_, [this] {
       acknowledging_ = false;
       // The channel at the end, with nothing left, is for layers that count by channel.
-      connection_.ExecuteNow(
-          {"MAILBOX.ACK", arguments_.layer, mailbox_, number_, consumed_, channel_, 0});
+      connection_.ExecuteNow({"MAILBOX.ACK", arguments_.layer, mailbox_, number_, consumed_,
+                              "EPOCH", *epoch_, channel_, 0});
     });
   }
 

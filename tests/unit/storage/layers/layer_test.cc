@@ -178,7 +178,8 @@ TEST_F(LayerThreadsTest, EveryMessageArrivesOnceWhileTheOwnerComesAndGoes) {
                   [&](uint64_t epoch, const MailboxEvent& event) { inbox.Arrive(epoch, event); });
     mailbox->Take(owner.get(), 100, [](uint64_t, const MailboxEvent&) {});  // lost on the way
     if (round % 2 == 0) {
-      const auto done = mailbox->Acknowledge(owner.get(), inbox.resume().received, 0, {});
+      const auto done =
+          mailbox->Acknowledge(owner.get(), {std::nullopt, inbox.resume().received, 0});
       EXPECT_EQ(done, Mailbox::Acknowledged::kYes);
     }
     if (round % 3 == 0) mailbox->Leave(owner.get(), kNow);

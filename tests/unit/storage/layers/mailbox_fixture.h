@@ -80,8 +80,9 @@ class MailboxFixture : public testing::Test {
     return shown;
   }
   Mailbox::Acknowledged Ack(const Owner& owner, uint64_t received, uint64_t consumed,
-                            const std::vector<Mailbox::Unconsumed>& unconsumed = {}) {
-    return mailbox_->Acknowledge(owner.get(), received, consumed, unconsumed);
+                            const std::vector<Mailbox::Unconsumed>& unconsumed = {},
+                            std::optional<uint64_t> epoch = std::nullopt) {
+    return mailbox_->Acknowledge(owner.get(), {epoch, received, consumed, unconsumed});
   }
 
   // ---- senders ----

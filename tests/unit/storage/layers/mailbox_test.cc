@@ -195,6 +195,25 @@ TEST_F(MailboxTest, AcknowledgingAgainOrLessDoesNoHarm) {
   EXPECT_EQ(counters_.received, 2u);
 }
 
+TEST_F(MailboxTest, AnAcknowledgementOfAnEpochThatIsOverChangesNothing) {
+  const Owner owner = Open();
+  const uint64_t over = opened_.epoch;
+  Send("p.one!a");
+  Take(owner);
+  mailbox_->Flush();
+  EXPECT_EQ(Ack(owner, 1, 1, {}, over), Acknowledged::kYes) << "the reset is under way";
+  Send("p.one!a");
+  Take(owner);
+  const size_t before = bytes();
+  EXPECT_EQ(Ack(owner, 1, 1, {}, over), Acknowledged::kYes);
+  EXPECT_EQ(unconsumed(), 1);
+  EXPECT_EQ(bytes(), before);
+  EXPECT_EQ(Ack(owner, 2, 1, {}, epoch_), Acknowledged::kNeverSent);
+  EXPECT_EQ(Ack(owner, 1, 1, {}, epoch_), Acknowledged::kYes);
+  EXPECT_EQ(unconsumed(), 0);
+  EXPECT_EQ(bytes(), 0u);
+}
+
 // ---- capacity ----
 
 TEST_F(MailboxTest, TakesExactlyItsCapacityAndOneMoreForEachThatIsConsumed) {
