@@ -10,6 +10,7 @@ import time
 import uuid
 import weakref
 from collections.abc import Coroutine
+from dataclasses import dataclass
 from threading import get_ident
 from typing import Any, NamedTuple
 
@@ -38,6 +39,14 @@ class _Consumer(NamedTuple):
     thread: int
     loop: asyncio.AbstractEventLoop
     queue: Queue
+
+
+@dataclass
+class _Visitor:
+    """A loop without connections of its own, so far."""
+
+    operations: int = 0
+    under_way: int = 0
 
 
 class ChoraleChannelLayer(Settings):
@@ -85,7 +94,7 @@ class ChoraleChannelLayer(Settings):
         self._lock = threading.Lock()
         # Guarded by the lock:
         self._own: dict[asyncio.AbstractEventLoop, LoopSessions] = {}
-        self._operations: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, int] = (
+        self._visitors: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Visitor] = (
             weakref.WeakKeyDictionary()
         )
         self._orphans: dict[str, tuple[float, list[Mailbox]]] = {}  # by name, and since when
@@ -238,27 +247,32 @@ class ChoraleChannelLayer(Settings):
 
     async def _execute(self, command: Command, name: str) -> Any:
         home, words, again = command
-        sessions = self._own_sessions_if_any()
+        loop = asyncio.get_running_loop()
+        sessions = self._own.get(loop)
         try:
-            if sessions is not None:
-                return await sessions.execute(home, words, again=again)
-
-            def action(shared: LoopSessions) -> Coroutine[Any, Any, Any]:
-                return shared.execute(home, words, again=again)
-
-            return await self._background.run(action)
+            if sessions is None:
+                return await self._execute_as_visitor(loop, command)
+            return await sessions.execute(home, words, again=again)
         except ServerError as error:
             raise self.exception_for(error, name) from None
 
-    def _own_sessions_if_any(self) -> LoopSessions | None:
-        """Those of the running loop, if it has earned some."""
-        loop = asyncio.get_running_loop()
-        sessions = self._own.get(loop)
-        if sessions is not None:
-            return sessions
+    async def _execute_as_visitor(self, loop: asyncio.AbstractEventLoop, command: Command) -> Any:
+        home, words, again = command
         with self._lock:
-            count = self._operations[loop] = self._operations.get(loop, 0) + 1
-        return None if count <= OWN_AFTER else self._own_sessions()
+            visitor = self._visitors.setdefault(loop, _Visitor())
+        visitor.operations += 1
+        # Not while others are under way: what was sent later must not arrive earlier.
+        if visitor.operations > OWN_AFTER and not visitor.under_way:
+            return await self._own_sessions().execute(home, words, again=again)
+
+        def action(shared: LoopSessions) -> Coroutine[Any, Any, Any]:
+            return shared.execute(home, words, again=again)
+
+        visitor.under_way += 1
+        try:
+            return await self._background.run(action)
+        finally:
+            visitor.under_way -= 1
 
     def _own_sessions(self) -> LoopSessions:
         """Those of the running loop."""

@@ -87,7 +87,8 @@ class Mailbox:
         # among it. After a restart both commands mean nothing, and nobody looks at their replies.
         waiting = epoch.received - epoch.consumed
         self._send_ack(epoch)
-        unread = connection.command("CHANNEL.LEN", self._policy.layer, self.name)
+        # CHANNEL.LEN of any of its channels is that of the whole mailbox.
+        unread = connection.command("CHANNEL.LEN", self._policy.layer, self.name + "any")
         unread.add_done_callback(_look_at)
         await opened
         if self.epoch is epoch:
