@@ -6,6 +6,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "storage/layers/group_index.h"
 #include "storage/layers/past_members.h"
+#include "storage/layers/pending_messages.h"
 
 namespace chorale {
 namespace {
@@ -320,20 +321,16 @@ void Mailbox::Count(const MailboxEvent& message, const PastMembers& members, int
 // What a channel's consumers have still to consume is what they said, and what has not arrived.
 void Mailbox::CorrectChannels(std::span<const Unconsumed> channels) {
   if (unconsumed_by_channel_.empty() || channels.empty()) return;
-  std::vector<int64_t> pending(channels.size());
-  PastMembers members(groups_);
-  for (auto event = events_.rbegin(); event != events_.rend(); ++event) {
-    members.Undo(*event);
-    if (!IsMessage(*event)) continue;
-    for (size_t i = 0; i < channels.size(); ++i) {
-      if (members.Got(channels[i].first, *event)) ++pending[i];
-    }
-  }
-  for (size_t i = 0; i < channels.size(); ++i) {
-    const auto found = unconsumed_by_channel_.find(channels[i].first);
+  std::vector<std::string_view> names;
+  for (const Unconsumed& channel : channels) names.push_back(channel.first);
+  PendingMessages pending(groups_, names);
+  for (auto event = events_.rbegin(); event != events_.rend(); ++event) pending.Undo(*event);
+  pending.Finish();
+  for (const auto& [channel, still_waiting] : channels) {
+    const auto found = unconsumed_by_channel_.find(channel);
     if (found == unconsumed_by_channel_.end()) continue;
-    const int64_t waiting = std::min(found->second, channels[i].second);
-    found->second = std::min(found->second, waiting + pending[i]);
+    const int64_t waiting = std::min(found->second, still_waiting);
+    found->second = std::min(found->second, waiting + pending.For(channel));
     if (found->second <= 0) unconsumed_by_channel_.erase(found);
   }
 }

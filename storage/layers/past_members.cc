@@ -1,7 +1,5 @@
 #include "storage/layers/past_members.h"
 
-#include <algorithm>
-
 #include "absl/container/flat_hash_set.h"
 #include "storage/layers/mailbox.h"
 
@@ -24,11 +22,26 @@ bool PastMembers::Contains(std::string_view group, std::string_view channel) con
   return members != now_.end() && members->second.contains(channel);
 }
 
-bool PastMembers::Got(std::string_view channel, const MailboxEvent& message) const {
-  if (message.kind == Kind::kMessage) return message.name == channel;
-  if (message.kind != Kind::kGroupMessage || !Contains(message.name, channel)) return false;
-  const auto& full = message.channels;
-  return std::find(full.begin(), full.end(), channel) == full.end();
+size_t PastMembers::MostMembers(std::string_view group) const {
+  const auto now = now_.find(group);
+  const auto then = then_.find(group);
+  return (now == now_.end() ? 0 : now->second.size()) +
+         (then == then_.end() ? 0 : then->second.size());
+}
+
+void PastMembers::ForEachMember(std::string_view group,
+                                const std::function<void(std::string_view)>& visit) const {
+  const auto then = then_.find(group);
+  const StringMap<bool>* const known = then == then_.end() ? nullptr : &then->second;
+  if (const auto members = now_.find(group); members != now_.end()) {
+    for (const Members::Member& member : members->second) {
+      if (known == nullptr || !known->contains(member.channel)) visit(member.channel);
+    }
+  }
+  if (known == nullptr) return;
+  for (const auto& [channel, was_member] : *known) {
+    if (was_member) visit(channel);
+  }
 }
 
 void PastMembers::ForEachReceiver(const MailboxEvent& message,
@@ -37,18 +50,9 @@ void PastMembers::ForEachReceiver(const MailboxEvent& message,
   if (message.kind != Kind::kGroupMessage) return;
   const absl::flat_hash_set<std::string_view, StringHash, StringEqual> full(
       message.channels.begin(), message.channels.end());
-  const auto then = then_.find(message.name);
-  const StringMap<bool>* const known = then == then_.end() ? nullptr : &then->second;
-  if (const auto members = now_.find(message.name); members != now_.end()) {
-    for (const Members::Member& member : members->second) {
-      if (known != nullptr && known->contains(member.channel)) continue;
-      if (!full.contains(member.channel)) visit(member.channel);
-    }
-  }
-  if (known == nullptr) return;
-  for (const auto& [channel, was_member] : *known) {
-    if (was_member && !full.contains(channel)) visit(channel);
-  }
+  ForEachMember(message.name, [&](std::string_view channel) {
+    if (!full.contains(channel)) visit(channel);
+  });
 }
 
 }  // namespace chorale

@@ -3,6 +3,7 @@
 
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <string_view>
 
@@ -21,9 +22,12 @@ class PastMembers {
   void Undo(const MailboxEvent& event);
 
   bool Contains(std::string_view group, std::string_view channel) const;
-  // Whether a message that was sent then was for the channel.
-  bool Got(std::string_view channel, const MailboxEvent& message) const;
-  // Calls visit(channel) for each that it was for.
+  // No less than the members of the group.
+  size_t MostMembers(std::string_view group) const;
+  // Calls visit(channel) for each member of the group.
+  void ForEachMember(std::string_view group,
+                     const std::function<void(std::string_view)>& visit) const;
+  // Calls visit(channel) for each that a message which was sent then was for.
   void ForEachReceiver(const MailboxEvent& message,
                        const std::function<void(std::string_view)>& visit) const;
 

@@ -1,5 +1,6 @@
 #include "storage/layers/mailbox.h"
 
+#include <ctime>
 #include <limits>
 
 #include "tests/unit/storage/layers/mailbox_fixture.h"
@@ -311,6 +312,27 @@ TEST_F(MailboxChannelScopeTest, MembersWhoChangeMeanwhileHaveTheirOwnCounts) {
   EXPECT_FALSE(Send("p.one!leaves"));
   EXPECT_TRUE(Send("p.one!joins"));
   EXPECT_FALSE(Send("p.one!joins"));
+}
+
+// In CPU time, so that a busy machine is no excuse; a product of the two would be a hundred times
+// it.
+TEST_F(MailboxChannelScopeTest, AnAcknowledgementCostsTheChannelsAndTheEventsNotTheirProduct) {
+  constexpr int kMany = 3000;
+  policy_.capacity = 1'000'000;
+  const Owner owner = Open();
+  Strings channels;
+  for (int i = 0; i < kMany; ++i) channels.push_back("p.one!" + std::to_string(i));
+  Join("chat", {channels.begin(), channels.end()});
+  std::vector<Mailbox::Unconsumed> unconsumed;
+  for (const std::string& channel : channels) unconsumed.emplace_back(channel, 0);
+  Send(channels[0]);
+  for (int i = 0; i < kMany; ++i) Join("other" + std::to_string(i), {channels[0]});
+  for (int i = 0; i < 100; ++i) SendToGroup("chat");
+  for (int i = 0; i < kMany; ++i) SendToGroup("other" + std::to_string(i));
+  Take(owner, 1);
+  const std::clock_t begin = std::clock();
+  EXPECT_EQ(Ack(owner, 1, 0, unconsumed), Acknowledged::kYes);
+  EXPECT_LT(std::clock() - begin, CLOCKS_PER_SEC / 5);
 }
 
 TEST_F(MailboxChannelScopeTest, WhatExpiresMakesRoomForThoseWhoItWasFor) {
