@@ -58,14 +58,14 @@ class Wire:
         self._process = os.getpid()
 
     def execute(
-        self, words: Sequence[Any], *, again: bool = False, patience: float = PATIENCE
+        self, words: Sequence[Any], *, again: bool = False, patience: float | None = None
     ) -> Any:
         """Sends a command and returns its reply.
 
-        Waits `patience` seconds for a broker that is away. With `again`, a command whose reply was
+        Waits `patience` seconds (by default PATIENCE) for a broker that is away. With `again`, a command whose reply was
         lost is repeated. Raises ServerError and ConnectionLost.
         """
-        deadline = time.monotonic() + patience
+        deadline = time.monotonic() + (PATIENCE if patience is None else patience)
         with self._lock:
             while True:
                 self._connect_until(deadline)
