@@ -118,14 +118,17 @@ void Connection::NoteActivity(int64_t now_ms) {
 void Connection::Process() {
   if (processing_ || closed_) return;
   processing_ = true;
+  thread_.wakes().BeginTurn();
   thread_.BeginTurn();
   NoteActivity(thread_.now_ms());
   std::string replies = thread_.TakeReplyBuffer();
   ProcessBuffered(replies);
   client_.info->input_bytes.store(input_.size(), std::memory_order_relaxed);
+  thread_.wakes().AppendPushes(*this, replies);
   Send(replies);
   thread_.ReturnReplyBuffer(std::move(replies));
   processing_ = false;
+  thread_.wakes().EndTurn();
   if (dropping_ || (ended_ && !must_finish())) Close();
   CloseIfDone();
 }

@@ -81,6 +81,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool TimeOutBlock();
   // Appends output that the client did not ask for, and has it sent when the turn ends.
   void Deliver(const Frame& frame);
+  // Sends at once. Not while commands of the client run, whose replies would come later.
+  void Send(std::string_view bytes);
   // Closes the connection of a client that missed something because its thread is too far behind.
   void DropAfterLoss();
   void FlushDelivered();
@@ -92,6 +94,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void Tick(int64_t now_ms);
 
   bool closed() const { return closed_; }
+  // Closed, or as soon as what has been written is sent: nothing else is sent any more.
+  bool ending() const { return closed_ || dropping_ || close_after_reply_; }
+  // Commands of the client are running.
+  bool processing() const { return processing_; }
   bool blocked() const { return waiter_ != nullptr; }
 
   // ---- the lease of channels_redis consumers; see lease.h ----
@@ -118,7 +124,6 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void HandleNeedMore(std::string& replies);
   bool OverQueryLimit(size_t bytes);
   void CloseIfDone();
-  void Send(std::string_view bytes);
   void StartWrite();
   void OnWritten(const boost::system::error_code& error, size_t bytes);
   void Written(size_t bytes, int64_t now_ms);

@@ -9,6 +9,7 @@
 #include "broker/client_end.h"
 #include "broker/clock.h"
 #include "broker/command_table.h"
+#include "broker/commands/errors.h"
 #include "broker/commands/layers.h"
 #include "broker/commands/scripting.h"
 #include "broker/connection.h"
@@ -18,9 +19,6 @@
 
 namespace chorale {
 namespace {
-
-constexpr std::string_view kBusy =
-    "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.";
 
 // Refuses a command that may not run now. True when it wrote a reply.
 bool Gate(Connection& connection, const Command* command, Arguments args, ReplyWriter& reply) {

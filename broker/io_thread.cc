@@ -11,6 +11,7 @@
 
 #include "broker/clock.h"
 #include "broker/connection.h"
+#include "broker/mailbox_delivery.h"
 #include "broker/pubsub.h"
 #include "broker/scripting/script_engine.h"
 #include "broker/server.h"
@@ -76,6 +77,8 @@ void IoThread::Abandon() {
   }
   dropped.clear();
   tasks_.clear();
+  wakes_.Clear();
+  to_deliver_.clear();
   to_flush_.clear();
   connections_.clear();
   io_.reset();
@@ -188,6 +191,15 @@ void IoThread::ReturnReplyBuffer(std::string buffer) {
 
 void IoThread::FlushLater(std::shared_ptr<Connection> connection) {
   to_flush_.push_back(std::move(connection));
+  ScheduleFlush();
+}
+
+void IoThread::DeliverLater(std::shared_ptr<MailboxDelivery> delivery) {
+  to_deliver_.push_back(std::move(delivery));
+  ScheduleFlush();
+}
+
+void IoThread::ScheduleFlush() {
   if (std::exchange(flush_scheduled_, true)) return;
   boost::asio::post(*io_, [this] { FlushDelivered(); });
 }
@@ -195,7 +207,9 @@ void IoThread::FlushLater(std::shared_ptr<Connection> connection) {
 void IoThread::FlushDelivered() {
   flush_scheduled_ = false;
   BeginTurn();
-  auto connections = std::exchange(to_flush_, {});
+  const auto deliveries = std::exchange(to_deliver_, {});
+  const auto connections = std::exchange(to_flush_, {});
+  for (const auto& delivery : deliveries) delivery->Deliver();
   for (const auto& connection : connections) connection->FlushDelivered();
 }
 

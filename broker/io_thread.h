@@ -20,6 +20,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/synchronization/mutex.h"
 #include "broker/clock.h"
+#include "broker/wake_list.h"
 #include "storage/locked_keys.h"
 
 namespace boost::asio {
@@ -29,6 +30,7 @@ class io_context;
 namespace chorale {
 
 class Connection;
+class MailboxDelivery;
 class Server;
 class LocalSubscriptions;
 class ScriptEngine;
@@ -88,6 +90,10 @@ class IoThread {
   void ReturnReplyBuffer(std::string buffer);
   // Sends what was delivered to the connection when the current turn ends.
   void FlushLater(std::shared_ptr<Connection> connection);
+  // Brings what is in a mailbox to its owner when the current turn ends.
+  void DeliverLater(std::shared_ptr<MailboxDelivery> delivery);
+  // Whom the commands of this turn have to wake.
+  WakeList& wakes() { return wakes_; }
   // The connections that live here, which the thread keeps alive from Start to Close.
   void AddConnection(std::shared_ptr<Connection> connection);
   void RemoveConnection(Connection* connection);
@@ -111,6 +117,7 @@ class IoThread {
   void Run();
   void Drain();
   void RunAfterRounds(int rounds, Task task);
+  void ScheduleFlush();
   void FlushDelivered();
 
   Server& server_;
@@ -131,6 +138,8 @@ class IoThread {
   uint64_t lap_ticks_ = 0;
   uint64_t slow_ticks_ = 0;
   std::string spare_reply_buffer_;
+  WakeList wakes_{*this};
+  std::vector<std::shared_ptr<MailboxDelivery>> to_deliver_;
   std::vector<std::shared_ptr<Connection>> to_flush_;
   bool flush_scheduled_ = false;
   absl::flat_hash_set<std::shared_ptr<Connection>> connections_;

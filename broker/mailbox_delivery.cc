@@ -1,5 +1,6 @@
 #include "broker/mailbox_delivery.h"
 
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -7,6 +8,7 @@
 #include "broker/connection.h"
 #include "broker/frame.h"
 #include "broker/io_thread.h"
+#include "broker/wake_list.h"
 #include "protocol/reply_writer.h"
 
 namespace chorale {
@@ -46,20 +48,41 @@ void WriteEvent(ReplyWriter& push, uint64_t epoch, const MailboxEvent& event) {
 
 }  // namespace
 
+// The lock of the mailbox is held: nothing is sent here.
 void MailboxDelivery::Wake() {
-  thread_.Post([self = shared_from_this()] { self->Deliver(); });
+  IoThread* const here = IoThread::Current();
+  if (here != nullptr && here->wakes().in_turn()) {
+    here->wakes().Add(shared_from_this());
+  } else {
+    thread_.Post([self = shared_from_this()] { self->Deliver(); });
+  }
+}
+
+bool MailboxDelivery::IsFor(const Connection& connection) const {
+  return &thread_ == IoThread::Current() && connection_.lock().get() == &connection;
 }
 
 void MailboxDelivery::Deliver() {
   const auto connection = connection_.lock();
-  if (connection == nullptr || connection->closed()) return;
-  auto bytes = std::make_shared<std::string>();
-  ReplyWriter push(bytes.get(), 3);
+  if (connection == nullptr) return;
+  if (connection->processing()) return thread_.wakes().Add(shared_from_this());
+  std::string pushes = thread_.TakeReplyBuffer();
+  Append(*connection, pushes);
+  connection->Send(pushes);
+  thread_.ReturnReplyBuffer(std::move(pushes));
+}
+
+void MailboxDelivery::DeliverWith(std::string& replies) {
+  if (const auto connection = connection_.lock()) Append(*connection, replies);
+}
+
+void MailboxDelivery::Append(Connection& connection, std::string& output) {
+  if (connection.ending()) return;
+  ReplyWriter push(&output, 3);
   const bool all = mailbox_->Take(
       this, kEventsPerTurn,
       [&](uint64_t epoch, const MailboxEvent& event) { WriteEvent(push, epoch, event); });
-  if (!bytes->empty()) connection->Deliver(Frame(std::move(bytes)));
-  if (!all) Wake();
+  if (!all) thread_.DeliverLater(shared_from_this());
 }
 
 void MailboxDelivery::BeTaken(uint64_t epoch) {

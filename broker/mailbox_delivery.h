@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "storage/layers/layer.h"
 
@@ -17,14 +18,15 @@ class IoThread;
 class MailboxDelivery final : public MailboxOwner,
                               public std::enable_shared_from_this<MailboxDelivery> {
  public:
-  MailboxDelivery(IoThread& thread, std::weak_ptr<Connection> connection, Layer& layer,
-                  std::shared_ptr<Mailbox> mailbox)
+  MailboxDelivery(IoThread& thread, std::weak_ptr<Connection> connection,
+                  std::shared_ptr<Layer> layer, std::shared_ptr<Mailbox> mailbox)
       : thread_(thread),
         connection_(std::move(connection)),
-        layer_(layer),
+        layer_(std::move(layer)),
         mailbox_(std::move(mailbox)) {}
 
-  Layer& layer() { return layer_; }
+  IoThread& thread() { return thread_; }
+  Layer& layer() { return *layer_; }
   Mailbox& mailbox() { return *mailbox_; }
 
   void Wake() override;
@@ -32,14 +34,21 @@ class MailboxDelivery final : public MailboxOwner,
   // The client is gone, or lets the mailbox be.
   void Leave(int64_t now_ms) { mailbox_->Leave(this, now_ms); }
 
- private:
-  // On the connection's thread.
+  // ---- on the connection's thread ----
+  bool IsFor(const Connection& connection) const;
+  // Sends what has come, as far as the client reads it. Of a client whose commands are running it
+  // is sent behind their replies.
   void Deliver();
+  // The same with replies that are about to be sent.
+  void DeliverWith(std::string& replies);
+
+ private:
+  void Append(Connection& connection, std::string& output);
   void TellTaken(uint64_t epoch);
 
   IoThread& thread_;
   const std::weak_ptr<Connection> connection_;  // locked on its thread only
-  Layer& layer_;
+  const std::shared_ptr<Layer> layer_;
   const std::shared_ptr<Mailbox> mailbox_;
 };
 

@@ -42,8 +42,9 @@ size_t ThreadCount(const Config& config) {
   return wanted != 0 ? wanted : std::max(1u, std::thread::hardware_concurrency());
 }
 
-// How often layers drop what has expired.
+// How often layers drop what has expired, and for how long at a time.
 constexpr int64_t kTidyMs = 1000;
+constexpr std::chrono::microseconds kTidySlice{500};
 
 // A refused client is told why, without waiting for it.
 void Refuse(int descriptor, std::string_view reply) {
@@ -254,15 +255,25 @@ void Server::Cron(IoThread& thread) {
 void Server::CronOnce(int64_t now_ms) {
   CalibrateTicks();
   store_->ServeUnserved(now_ms);
-  if (now_ms >= next_tidy_ms_) {
+  if (now_ms >= next_tidy_ms_ && tidying_.done()) {
     next_tidy_ms_ = now_ms + kTidyMs;
-    for (Layer* layer : layers_.All()) layer->Tidy(now_ms);
+    tidying_.Begin();
+    TidyLayers();
   }
   statistics_.commands.Sample(statistics_.Sum(&ThreadStatistics::commands), now_ms);
   statistics_.input_bytes.Sample(statistics_.Sum(&ThreadStatistics::input_bytes), now_ms);
   statistics_.output_bytes.Sample(statistics_.Sum(&ThreadStatistics::output_bytes), now_ms);
   used_memory = UsedMemory();
   peak_memory = std::max(peak_memory.load(), used_memory.load());
+}
+
+void Server::TidyLayers() {
+  const int64_t now_ms = UnixMillis();
+  const auto until = std::chrono::steady_clock::now() + kTidySlice;
+  while (tidying_.Step(now_ms)) {
+    if (std::chrono::steady_clock::now() < until) continue;
+    return threads_.front()->Post([this] { TidyLayers(); });
+  }
 }
 
 }  // namespace chorale

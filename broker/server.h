@@ -25,6 +25,7 @@
 #include "broker/slowlog.h"
 #include "broker/statistics.h"
 #include "storage/layers/layer.h"
+#include "storage/layers/layer_tidying.h"
 #include "storage/store.h"
 
 namespace chorale {
@@ -102,6 +103,8 @@ class Server {
   void ScheduleCron(IoThread& thread);
   void Cron(IoThread& thread);
   void CronOnce(int64_t now_ms);
+  // On the first thread.
+  void TidyLayers();
 
   Config& config_;
   std::unique_ptr<Store> store_;
@@ -115,6 +118,7 @@ class Server {
   ClientPause pause_;
   LatencyMonitor latency_;
   LayerRegistry layers_;
+  LayerTidying tidying_{layers_};  // the first thread's
   ScriptCache script_cache_;
   RunningScript running_script_;
   std::vector<std::unique_ptr<IoThread>> threads_;

@@ -5,6 +5,8 @@
 #include <chrono>
 #include <thread>
 
+#include "storage/layers/channel_queue.h"
+
 namespace chorale {
 namespace {
 
@@ -99,8 +101,7 @@ Entry* LockedKeys::FindLive(Database& database, std::string_view key, uint64_t h
   if (entry == nullptr || !Expired(database, entry)) return entry;
   Shard& locked = shard(Store::ShardOfHash(hash));
   locked.mutex.AssertHeld();
-  ++locked.expired;
-  Erase(database, entry, hash);
+  EraseExpired(locked, database, entry, hash);
   return nullptr;
 }
 
@@ -236,6 +237,13 @@ void LockedKeys::Erase(Database& database, Entry* entry, uint64_t hash) {
   database.Erase(entry, hash);
 }
 
+void LockedKeys::EraseExpired(Shard& shard, Database& database, Entry* entry, uint64_t hash) {
+  shard.mutex.AssertHeld();
+  ++shard.expired;
+  if (entry->type() == ValueType::kChannelQueue) entry->object<ChannelQueue>().CountAllExpired();
+  Erase(database, entry, hash);
+}
+
 size_t LockedKeys::ExpireBatch(Shard& shard, Database& database, size_t batch) {
   shard.mutex.AssertHeld();
   size_t freed = 0;
@@ -247,10 +255,9 @@ size_t LockedKeys::ExpireBatch(Shard& shard, Database& database, size_t batch) {
       continue;
     }
     Entry* entry = database.ExpiringEntry(database.next_to_expire);
-    Erase(database, entry, HashKey(entry->key()));
+    EraseExpired(shard, database, entry, HashKey(entry->key()));
     ++freed;
   }
-  shard.expired += freed;
   return freed;
 }
 

@@ -160,6 +160,8 @@ class LockedKeys {
   Entry* FindLive(Database& database, std::string_view key, uint64_t hash);
   Entry* Find(int db, std::string_view key, uint64_t hash);
   void Erase(Database& database, Entry* entry, uint64_t hash);
+  // Of a key whose time has passed.
+  void EraseExpired(Shard& shard, Database& database, Entry* entry, uint64_t hash);
   Entry* Add(int db, Database& database, Entry::Pointer entry, uint64_t hash);
   void MarkReady(int db, const Database& database, const Entry* entry);
   void TouchIn(Database& database, std::string_view key);

@@ -36,7 +36,7 @@ LayerPolicy WithCapacity(LayerPolicy policy, int64_t capacity) {
 
 void Send(CommandContext& ctx) {
   if (!CheckChannel(ctx, ctx.arg(2)) || !CheckMessage(ctx, ctx.arg(3))) return;
-  Layer* const layer = ReadLayer(ctx);
+  const auto layer = ReadLayer(ctx);
   if (layer == nullptr) return;
   auto policy = layer->policy();
   if (ctx.args.size() > 4) {
@@ -59,12 +59,12 @@ void Send(CommandContext& ctx) {
 // Each call begins with another of the channels, so that none has to wait for the others to be
 // empty. Calls that name other channels have turns of their own; else two clients that take turns
 // would always begin with the same.
-std::vector<std::string> InTurn(Layer& layer, Arguments channels) {
+std::vector<std::string> InTurn(std::string_view layer, Arguments channels) {
   thread_local std::array<size_t, 256> turns{};
   std::vector<std::string> keys;
   size_t names = 0;
   for (const std::string_view channel : channels) {
-    keys.push_back(QueueKey(layer.name(), channel));
+    keys.push_back(QueueKey(layer, channel));
     names ^= HashKey(keys.back());
   }
   size_t& turn = turns[names % turns.size()];
@@ -86,37 +86,34 @@ void Receive(CommandContext& ctx) {
     if (MailboxOf(channel).empty()) continue;
     return ctx.reply.Error("ERR a process-specific channel is received by MAILBOX.OPEN");
   }
-  Layer* const layer = ReadLayer(ctx);
-  if (layer == nullptr) return;
+  if (!CheckLayer(ctx)) return;
   int db = ctx.keys.store().layers_db();
-  const std::vector<std::string> keys = InTurn(*layer, channels);
+  const std::vector<std::string> keys = InTurn(ctx.arg(1), channels);
   bool any = false;
   for (const std::string& key : keys) {
     Edit<ChannelQueue> queue(ctx.keys, db, key, IfAbsent::kLeave);
     if (!queue) continue;
-    Add(layer->counters().expired, queue->DropExpired(ctx.now_ms()));
+    queue->DropExpired(ctx.now_ms());
     any |= queue->size() > 0;
   }
   if (!any && !block_ms) return ctx.reply.NullArray();
   CommandContext inner{ctx.server, ctx.thread, ctx.client, ctx.command, ctx.args,
                        ctx.keys,   ctx.reply,  db,         ctx.origin};
-  PopOrBlock(inner,
-             {.keys = {keys.begin(), keys.end()},
-              .wanted = ValueType::kChannelQueue,
-              .timeout_ms = block_ms.value_or(0),
-              .pop = [db, layer](LockedKeys& locked, std::string_view key, ReplyWriter& reply) {
-                Edit<ChannelQueue> queue(locked, db, key, IfAbsent::kLeave);
-                reply.ArrayHeader(2);
-                reply.Bulk(ChannelOfQueue(key));
-                reply.Bulk(queue->Pop());
-                Add(layer->counters().received);
-              }});
+  PopOrBlock(inner, {.keys = {keys.begin(), keys.end()},
+                     .wanted = ValueType::kChannelQueue,
+                     .timeout_ms = block_ms.value_or(0),
+                     .pop = [db](LockedKeys& locked, std::string_view key, ReplyWriter& reply) {
+                       Edit<ChannelQueue> queue(locked, db, key, IfAbsent::kLeave);
+                       reply.ArrayHeader(2);
+                       reply.Bulk(ChannelOfQueue(key));
+                       reply.Bulk(queue->Pop());
+                     }});
 }
 
 void Length(CommandContext& ctx) {
-  if (!CheckChannel(ctx, ctx.arg(2))) return;
-  Layer* const layer = ReadLayer(ctx);
-  if (layer == nullptr) return;
+  if (!CheckChannel(ctx, ctx.arg(2)) || !CheckLayer(ctx)) return;
+  const auto layer = ctx.server.layers().Find(ctx.arg(1));
+  if (layer == nullptr) return ctx.reply.Integer(0);
   const std::string_view mailbox_name = MailboxOf(ctx.arg(2));
   if (!mailbox_name.empty()) {
     const auto mailbox = layer->FindMailbox(mailbox_name);
@@ -126,7 +123,7 @@ void Length(CommandContext& ctx) {
   Edit<ChannelQueue> queue(ctx.keys, ctx.keys.store().layers_db(),
                            QueueKey(layer->name(), ctx.arg(2)), IfAbsent::kLeave);
   if (!queue) return ctx.reply.Integer(0);
-  Add(layer->counters().expired, queue->DropExpired(ctx.now_ms()));
+  queue->DropExpired(ctx.now_ms());
   ctx.reply.Integer(static_cast<int64_t>(queue->size()));
 }
 

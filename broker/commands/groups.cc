@@ -1,5 +1,6 @@
 // GROUP.*: messages to all channels of a group. Reference: protocol/README.md.
 
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -16,24 +17,27 @@ namespace {
 // The channels from argument 3 on, by mailbox; the general ones under the empty name.
 using ByMailbox = absl::btree_map<std::string_view, std::vector<std::string_view>>;
 
-// The layer, if all names are valid.
-Layer* ReadMembers(CommandContext& ctx, ByMailbox* channels) {
-  if (!CheckGroup(ctx, ctx.arg(2))) return nullptr;
+// If all names are valid.
+std::optional<ByMailbox> ReadMembers(CommandContext& ctx) {
+  if (!CheckGroup(ctx, ctx.arg(2))) return std::nullopt;
+  ByMailbox channels;
   for (const std::string_view channel : ctx.args.subspan(3)) {
-    if (!CheckChannel(ctx, channel)) return nullptr;
-    (*channels)[MailboxOf(channel)].push_back(channel);
+    if (!CheckChannel(ctx, channel)) return std::nullopt;
+    channels[MailboxOf(channel)].push_back(channel);
   }
-  return ReadLayer(ctx);
+  if (!CheckLayer(ctx)) return std::nullopt;
+  return channels;
 }
 
 void GroupAdd(CommandContext& ctx) {
-  ByMailbox by_mailbox;
-  Layer* const layer = ReadMembers(ctx, &by_mailbox);
+  const auto by_mailbox = ReadMembers(ctx);
+  if (!by_mailbox) return;
+  const auto layer = ReadLayer(ctx);
   if (layer == nullptr) return;
   const std::string group(ctx.arg(2));
   const int64_t expires_at_ms = ctx.now_ms() + layer->policy()->group_expiry_ms;
   size_t changed = 0;
-  for (const auto& [mailbox, channels] : by_mailbox) {
+  for (const auto& [mailbox, channels] : *by_mailbox) {
     std::optional<size_t> joined;
     if (mailbox.empty())
       joined = layer->groups().Join(group, channels, expires_at_ms, ctx.now_ms());
@@ -47,12 +51,13 @@ void GroupAdd(CommandContext& ctx) {
 }
 
 void GroupDiscard(CommandContext& ctx) {
-  ByMailbox by_mailbox;
-  Layer* const layer = ReadMembers(ctx, &by_mailbox);
-  if (layer == nullptr) return;
+  const auto by_mailbox = ReadMembers(ctx);
+  if (!by_mailbox) return;
+  const auto layer = ctx.server.layers().Find(ctx.arg(1));
+  if (layer == nullptr) return ctx.reply.Integer(0);
   const std::string group(ctx.arg(2));
   size_t changed = 0;
-  for (const auto& [name, channels] : by_mailbox) {
+  for (const auto& [name, channels] : *by_mailbox) {
     if (name.empty()) {
       changed += layer->groups().Discard(group, channels, ctx.now_ms());
     } else if (const auto mailbox = layer->FindMailbox(name); mailbox != nullptr) {
@@ -64,7 +69,7 @@ void GroupDiscard(CommandContext& ctx) {
 
 void GroupSend(CommandContext& ctx) {
   if (!CheckGroup(ctx, ctx.arg(2)) || !CheckMessage(ctx, ctx.arg(3))) return;
-  Layer* const layer = ReadLayer(ctx);
+  const auto layer = ReadLayer(ctx);
   if (layer == nullptr) return;
   const auto policy = layer->policy();
   const std::string group(ctx.arg(2));
@@ -93,9 +98,13 @@ void GroupSend(CommandContext& ctx) {
   ctx.reply.Integer(total.full);
 }
 
-std::vector<std::string> MembersOf(CommandContext& ctx, Layer& layer) {
+// nullopt if a name is not valid.
+std::optional<std::vector<std::string>> FindMembers(CommandContext& ctx) {
+  if (!CheckGroup(ctx, ctx.arg(2)) || !CheckLayer(ctx)) return std::nullopt;
+  const auto layer = ctx.server.layers().Find(ctx.arg(1));
+  if (layer == nullptr) return std::vector<std::string>();
   const std::string group(ctx.arg(2));
-  GroupIndex::Snapshot members = layer.groups().Find(group, ctx.now_ms());
+  GroupIndex::Snapshot members = layer->groups().Find(group, ctx.now_ms());
   std::vector<std::string> names = std::move(members.channels);
   for (const auto& mailbox : members.mailboxes) {
     for (std::string& name : mailbox->MembersOf(group, ctx.now_ms())) {
@@ -106,19 +115,16 @@ std::vector<std::string> MembersOf(CommandContext& ctx, Layer& layer) {
 }
 
 void GroupMembers(CommandContext& ctx) {
-  if (!CheckGroup(ctx, ctx.arg(2))) return;
-  Layer* const layer = ReadLayer(ctx);
-  if (layer == nullptr) return;
-  const std::vector<std::string> names = MembersOf(ctx, *layer);
-  ctx.reply.ArrayHeader(names.size());
-  for (const std::string& name : names) ctx.reply.Bulk(name);
+  const auto names = FindMembers(ctx);
+  if (!names) return;
+  ctx.reply.ArrayHeader(names->size());
+  for (const std::string& name : *names) ctx.reply.Bulk(name);
 }
 
 void GroupCount(CommandContext& ctx) {
-  if (!CheckGroup(ctx, ctx.arg(2))) return;
-  Layer* const layer = ReadLayer(ctx);
-  if (layer == nullptr) return;
-  ctx.reply.Integer(static_cast<int64_t>(MembersOf(ctx, *layer).size()));
+  const auto names = FindMembers(ctx);
+  if (!names) return;
+  ctx.reply.Integer(static_cast<int64_t>(names->size()));
 }
 
 void GroupList(CommandContext& ctx) {
@@ -127,9 +133,10 @@ void GroupList(CommandContext& ctx) {
     if (ctx.args.size() != 4 || !IsWord(ctx.arg(2), "MATCH")) return ctx.reply.Error(kSyntaxError);
     pattern = ctx.arg(3);
   }
-  Layer* const layer = ReadLayer(ctx);
-  if (layer == nullptr) return;
-  std::vector<std::string> names = layer->groups().Names();
+  if (!CheckLayer(ctx)) return;
+  const auto layer = ctx.server.layers().Find(ctx.arg(1));
+  std::vector<std::string> names;
+  if (layer != nullptr) names = layer->groups().Names();
   std::erase_if(names, [&](const std::string& name) { return !GlobMatches(pattern, name); });
   ctx.reply.ArrayHeader(names.size());
   for (const std::string& name : names) ctx.reply.Bulk(name);

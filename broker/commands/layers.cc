@@ -24,10 +24,20 @@ ShardMask ShardsForChannels(Arguments args) {
   return mask;
 }
 
-Layer* ReadLayer(CommandContext& ctx) {
-  if (IsLayerName(ctx.arg(1))) return &ctx.server.layers().Get(ctx.arg(1));
+bool CheckLayer(CommandContext& ctx) {
+  if (IsLayerName(ctx.arg(1))) return true;
   ctx.reply.Error("ERR invalid layer name: it has 1 to 100 bytes, none of them NUL");
-  return nullptr;
+  return false;
+}
+
+std::shared_ptr<Layer> ReadLayer(CommandContext& ctx) {
+  if (!CheckLayer(ctx)) return nullptr;
+  auto layer = ctx.server.layers().Get(ctx.arg(1));
+  if (layer == nullptr) {
+    ctx.reply.Error(
+        fmt::format("ERR there are {} layers, and no more are made", LayerRegistry::kMost));
+  }
+  return layer;
 }
 
 bool CheckChannel(CommandContext& ctx, std::string_view name) {
@@ -70,7 +80,8 @@ bool PushToQueue(LockedKeys& keys, Layer& layer, std::string_view channel, std::
   int64_t last_expiry_ms = 0;
   {
     Edit<ChannelQueue> queue(keys, db, key, IfAbsent::kCreate);
-    Add(layer.counters().expired, queue->DropExpired(keys.now_ms()));
+    if (queue->size() == 0) queue->CountIn(layer.shared_counters());
+    queue->DropExpired(keys.now_ms());
     if (static_cast<int64_t>(queue->size()) >= policy.CapacityOf(channel)) return false;
     queue->Push(message, expires_at_ms);
     last_expiry_ms = queue->expires_at_ms();
@@ -130,14 +141,15 @@ void LayerSet(CommandContext& ctx) {
   for (size_t i = 2; i < ctx.args.size(); ++i) {
     if (!ReadOption(ctx, &i, &policy)) return;
   }
-  Layer* const layer = ReadLayer(ctx);
+  const auto layer = ReadLayer(ctx);
   if (layer == nullptr) return;
   layer->set_policy(std::move(policy));
   ctx.reply.Ok();
 }
 
 void LayerGet(CommandContext& ctx) {
-  Layer* const layer = ctx.server.layers().Find(ctx.arg(1));
+  if (!CheckLayer(ctx)) return;
+  const auto layer = ctx.server.layers().Find(ctx.arg(1));
   if (layer == nullptr) return ctx.reply.Null();
   const auto policy = layer->policy();
   const auto seconds = [&](std::string_view name, int64_t milliseconds) {
@@ -162,9 +174,18 @@ void LayerGet(CommandContext& ctx) {
 }
 
 void LayerList(CommandContext& ctx) {
-  const std::vector<Layer*> layers = ctx.server.layers().All();
-  ctx.reply.ArrayHeader(layers.size());
-  for (const Layer* layer : layers) ctx.reply.Bulk(layer->name());
+  const std::vector<std::string> names = ctx.server.layers().Names();
+  ctx.reply.ArrayHeader(names.size());
+  for (const std::string& name : names) ctx.reply.Bulk(name);
+}
+
+// In the shards that the token holds.
+std::vector<std::string> QueuesOf(LockedKeys& keys, const Layer& layer) {
+  std::vector<std::string> names;
+  keys.ForEach(keys.store().layers_db(), [&](Entry* entry) {
+    if (LayerOfQueue(entry->key()) == layer.name()) names.emplace_back(entry->key());
+  });
+  return names;
 }
 
 struct Gauges {
@@ -178,13 +199,12 @@ Gauges Measure(CommandContext& ctx, Layer& layer) {
   for (int shard = 0; shard < Store::kShardCount; ++shard) {
     LockedKeys keys(ctx.keys.store(), ctx.now_ms());
     if (!keys.Lock(ShardMask{1} << shard, [&] { return ctx.server.script_busy(); })) continue;
-    keys.ForEach(keys.store().layers_db(), [&](Entry* entry) {
-      if (LayerOfQueue(entry->key()) != layer.name()) return;
-      auto& queue = entry->object<ChannelQueue>();
-      Add(layer.counters().expired, queue.DropExpired(keys.now_ms()));
-      ++gauges.channels;
-      gauges.channel_messages += static_cast<int64_t>(queue.size());
-    });
+    for (const std::string& key : QueuesOf(keys, layer)) {
+      Edit<ChannelQueue> queue(keys, keys.store().layers_db(), key, IfAbsent::kLeave);
+      queue->DropExpired(keys.now_ms());
+      gauges.channels += queue->size() > 0 ? 1 : 0;
+      gauges.channel_messages += static_cast<int64_t>(queue->size());
+    }
   }
   for (const auto& mailbox : layer.Mailboxes()) {
     const Mailbox::State state = mailbox->state();
@@ -198,7 +218,8 @@ Gauges Measure(CommandContext& ctx, Layer& layer) {
 }
 
 void LayerStats(CommandContext& ctx) {
-  Layer* const layer = ctx.server.layers().Find(ctx.arg(1));
+  if (!CheckLayer(ctx)) return;
+  const auto layer = ctx.server.layers().Find(ctx.arg(1));
   if (layer == nullptr) return ctx.reply.Null();
   const Gauges gauges = Measure(ctx, *layer);
   const LayerCounters& counters = layer->counters();
@@ -232,17 +253,21 @@ void LayerStats(CommandContext& ctx) {
   }
 }
 
+// The queues a shard at a time, and no shard for the rest, which may take long.
 void LayerFlush(CommandContext& ctx) {
-  Layer* const layer = ctx.server.layers().Find(ctx.arg(1));
-  if (layer != nullptr) {
-    const int db = ctx.keys.store().layers_db();
-    std::vector<std::string> queues;
-    ctx.keys.ForEach(db, [&](Entry* entry) {
-      if (LayerOfQueue(entry->key()) == layer->name()) queues.emplace_back(entry->key());
-    });
-    for (const std::string& key : queues) ctx.keys.Unlink(db, key);
-    layer->Flush();
+  if (!CheckLayer(ctx)) return;
+  const auto layer = ctx.server.layers().Find(ctx.arg(1));
+  if (layer == nullptr) return ctx.reply.Ok();
+  for (int shard = 0; shard < Store::kShardCount; ++shard) {
+    LockedKeys keys(ctx.keys.store(), ctx.now_ms());
+    if (!keys.Lock(ShardMask{1} << shard, [&] { return ctx.server.script_busy(); })) {
+      return ctx.reply.Error(kBusy);
+    }
+    for (const std::string& key : QueuesOf(keys, *layer)) {
+      keys.Unlink(keys.store().layers_db(), key);
+    }
   }
+  layer->Flush();
   ctx.reply.Ok();
 }
 
@@ -253,8 +278,7 @@ constexpr Command Row(std::string_view name, int arity, uint32_t flags, Handler 
 }
 
 constexpr Command kCommands[] = {
-    Row("layer.flush", 2, kWrite | kAllShards, &LayerFlush,
-        "Drops all messages and memberships of a layer."),
+    Row("layer.flush", 2, kWrite, &LayerFlush, "Drops all messages and memberships of a layer."),
     Row("layer.get", 2, kReadOnly, &LayerGet, "Tells a layer's policy."),
     Row("layer.list", 1, kReadOnly, &LayerList, "Names the layers."),
     Row("layer.set", -2, kWrite | kDenyOom, &LayerSet, "Sets a layer's policy."),

@@ -21,8 +21,11 @@ inline constexpr uint32_t kLayerCommand = kNoScript | kNoMulti;
 // The shards of the general channels that a CHANNEL command names.
 [[nodiscard]] ShardMask ShardsForChannels(Arguments args);
 
-// The layer that argument 1 names; made if there is none.
-[[nodiscard]] Layer* ReadLayer(CommandContext& ctx);
+// Whether argument 1 is the name of a layer.
+[[nodiscard]] bool CheckLayer(CommandContext& ctx);
+// The layer that argument 1 names; made if there is none. A command that only reads looks it up, so
+// that a name that was mistyped costs nothing.
+[[nodiscard]] std::shared_ptr<Layer> ReadLayer(CommandContext& ctx);
 [[nodiscard]] bool CheckChannel(CommandContext& ctx, std::string_view name);
 [[nodiscard]] bool CheckGroup(CommandContext& ctx, std::string_view name);
 [[nodiscard]] bool CheckMessage(CommandContext& ctx, std::string_view message);

@@ -65,7 +65,7 @@ void Open(CommandContext& ctx) {
   if (ctx.client.protocol < 3) {
     return ctx.reply.Error("ERR MAILBOX.OPEN needs RESP3: say HELLO 3 first");
   }
-  Layer* const layer = ReadLayer(ctx);
+  const auto layer = ReadLayer(ctx);
   if (layer == nullptr) return;
   if (const auto found = FindOpen(ctx); found != ctx.client.mailboxes.end()) {
     (*found)->Leave(ctx.now_ms());
@@ -73,8 +73,8 @@ void Open(CommandContext& ctx) {
   }
   for (;;) {
     const auto delivery =
-        std::make_shared<MailboxDelivery>(ctx.thread, ctx.client.connection.weak_from_this(),
-                                          *layer, layer->MailboxFor(ctx.arg(2), ctx.now_ms()));
+        std::make_shared<MailboxDelivery>(ctx.thread, ctx.client.connection.weak_from_this(), layer,
+                                          layer->MailboxFor(ctx.arg(2), ctx.now_ms()));
     const auto opened = delivery->mailbox().Open(delivery, resume, capacity, ctx.now_ms());
     if (!opened) continue;  // closed meanwhile
     ctx.client.mailboxes.push_back(delivery);

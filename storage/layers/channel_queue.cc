@@ -12,6 +12,11 @@ void ChannelQueue::Push(std::string_view message, int64_t expires_at_ms) {
 }
 
 std::string ChannelQueue::Pop() {
+  Add(counters_->received);
+  return TakeFront();
+}
+
+std::string ChannelQueue::TakeFront() {
   std::string bytes = std::move(messages_.front().bytes);
   messages_.pop_front();
   bytes_ -= bytes.size();
@@ -20,7 +25,8 @@ std::string ChannelQueue::Pop() {
 
 size_t ChannelQueue::DropExpired(int64_t now_ms) {
   size_t dropped = 0;
-  for (; !messages_.empty() && messages_.front().expires_at_ms <= now_ms; ++dropped) Pop();
+  for (; !messages_.empty() && messages_.front().expires_at_ms <= now_ms; ++dropped) TakeFront();
+  if (dropped > 0) Add(counters_->expired, dropped);
   return dropped;
 }
 

@@ -9,18 +9,27 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "storage/entry.h"
+#include "storage/layers/counters.h"
 
 namespace chorale {
 
 class ChannelQueue {
  public:
+  // Where what is received and what expires is counted, and whose layer is kept alive by it. To be
+  // called before the first message comes.
+  void CountIn(std::shared_ptr<LayerCounters> counters) { counters_ = std::move(counters); }
+
   void Push(std::string_view message, int64_t expires_at_ms);
+  // The next message, which is received by that.
   std::string Pop();
   // Drops what has expired at the front; returns how many. What a shorter expiry of the layer let
   // expire earlier goes when it gets there.
   size_t DropExpired(int64_t now_ms);
+  // The queue is about to be deleted because the last of its messages has expired.
+  void CountAllExpired() { Add(counters_->expired, messages_.size()); }
 
   size_t size() const { return messages_.size(); }
   // When the last of the messages expires.
@@ -32,6 +41,9 @@ class ChannelQueue {
     std::string bytes;
     int64_t expires_at_ms;
   };
+  std::string TakeFront();
+
+  std::shared_ptr<LayerCounters> counters_;
   std::deque<Message> messages_;
   size_t bytes_ = 0;
   int64_t expires_at_ms_ = 0;

@@ -73,19 +73,26 @@ std::vector<std::string> GroupIndex::Names() {
   return names;
 }
 
-void GroupIndex::Tidy(int64_t now_ms) {
+void GroupIndex::Tidy(size_t part, int64_t now_ms) {
+  Shard& shard = shards_[part];
+  absl::MutexLock lock(&shard.mutex);
+  if (now_ms < shard.next_expiry_ms) return;
+  shard.next_expiry_ms = Members::kNever;
+  for (auto group = shard.groups.begin(); group != shard.groups.end();) {
+    DropExpired(group->second, now_ms);
+    const int64_t next = group->second.channels.next_expiry_ms();
+    shard.next_expiry_ms = std::min(shard.next_expiry_ms, next);
+    const auto here = group++;
+    if (here->second.empty()) shard.groups.erase(here);
+  }
+}
+
+bool GroupIndex::empty() {
   for (Shard& shard : shards_) {
     absl::MutexLock lock(&shard.mutex);
-    if (now_ms < shard.next_expiry_ms) continue;
-    shard.next_expiry_ms = Members::kNever;
-    for (auto group = shard.groups.begin(); group != shard.groups.end();) {
-      DropExpired(group->second, now_ms);
-      const int64_t next = group->second.channels.next_expiry_ms();
-      shard.next_expiry_ms = std::min(shard.next_expiry_ms, next);
-      const auto here = group++;
-      if (here->second.empty()) shard.groups.erase(here);
-    }
+    if (!shard.groups.empty()) return false;
   }
+  return true;
 }
 
 void GroupIndex::DropExpired(Group& group, int64_t now_ms) {

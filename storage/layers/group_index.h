@@ -44,8 +44,10 @@ class GroupIndex {
   [[nodiscard]] Snapshot Find(std::string_view group, int64_t now_ms);
 
   [[nodiscard]] std::vector<std::string> Names();
-  // Drops the memberships of general channels that have expired.
-  void Tidy(int64_t now_ms);
+  // Drops the memberships of general channels that have expired, in one of kParts.
+  static constexpr size_t kParts = 32;
+  void Tidy(size_t part, int64_t now_ms);
+  [[nodiscard]] bool empty();
   // Drops the memberships of all general channels; mailboxes leave by themselves.
   void Flush();
 
@@ -61,10 +63,11 @@ class GroupIndex {
     int64_t next_expiry_ms ABSL_GUARDED_BY(mutex) = Members::kNever;  // none expires before
   };
   void DropExpired(Group& group, int64_t now_ms);
-  Shard& ShardOf(std::string_view group) { return shards_[HashKey(group) % shards_.size()]; }
+  // By the bits of the hash that the tables themselves do not use.
+  Shard& ShardOf(std::string_view group) { return shards_[HashKey(group) >> 59]; }
 
   LayerCounters& counters_;
-  std::array<Shard, 32> shards_;
+  std::array<Shard, kParts> shards_;
 };
 
 }  // namespace chorale

@@ -48,16 +48,31 @@ std::vector<std::shared_ptr<Mailbox>> Layer::Mailboxes() {
   return all;
 }
 
-void Layer::Tidy(int64_t now_ms) {
+void Layer::Tidy(size_t part, int64_t now_ms) {
   const int64_t grace_ms = policy()->grace_ms;
-  for (const auto& mailbox : Mailboxes()) {
+  Shard& shard = shards_[part];
+  std::vector<std::shared_ptr<Mailbox>> mailboxes;
+  {
+    absl::MutexLock lock(&shard.mutex);
+    mailboxes.reserve(shard.mailboxes.size());
+    for (const auto& [name, mailbox] : shard.mailboxes) mailboxes.push_back(mailbox);
+  }
+  for (const auto& mailbox : mailboxes) {
     if (!mailbox->Tidy(grace_ms, now_ms)) continue;
-    Shard& shard = ShardOf(mailbox->name());
     absl::MutexLock lock(&shard.mutex);
     const auto found = shard.mailboxes.find(mailbox->name());
     if (found != shard.mailboxes.end() && found->second == mailbox) shard.mailboxes.erase(found);
   }
-  groups_.Tidy(now_ms);
+  groups_.Tidy(part, now_ms);
+}
+
+bool Layer::empty() {
+  if (*policy() != LayerPolicy()) return false;
+  for (Shard& shard : shards_) {
+    absl::MutexLock lock(&shard.mutex);
+    if (!shard.mailboxes.empty()) return false;
+  }
+  return groups_.empty();
 }
 
 void Layer::Flush() {
@@ -65,24 +80,41 @@ void Layer::Flush() {
   groups_.Flush();
 }
 
-Layer& LayerRegistry::Get(std::string_view name) {
-  absl::MutexLock lock(&mutex_);
-  std::unique_ptr<Layer>& layer = layers_[std::string(name)];
-  if (layer == nullptr) layer = std::make_unique<Layer>(std::string(name), most_mailbox_bytes_);
-  return *layer;
-}
-
-Layer* LayerRegistry::Find(std::string_view name) {
+std::shared_ptr<Layer> LayerRegistry::Get(std::string_view name) {
+  if (auto layer = Find(name)) return layer;
   absl::MutexLock lock(&mutex_);
   const auto found = layers_.find(name);
-  return found == layers_.end() ? nullptr : found->second.get();
+  if (found != layers_.end()) return found->second;
+  if (layers_.size() >= kMost) return nullptr;
+  auto layer = std::make_shared<Layer>(std::string(name), most_mailbox_bytes_);
+  layers_.emplace(name, layer);
+  return layer;
 }
 
-std::vector<Layer*> LayerRegistry::All() {
-  std::vector<Layer*> all;
+std::shared_ptr<Layer> LayerRegistry::Find(std::string_view name) {
+  absl::ReaderMutexLock lock(&mutex_);
+  const auto found = layers_.find(name);
+  return found == layers_.end() ? nullptr : found->second;
+}
+
+std::vector<std::string> LayerRegistry::Names() {
+  std::vector<std::string> names;
+  absl::ReaderMutexLock lock(&mutex_);
+  names.reserve(layers_.size());
+  for (const auto& [name, layer] : layers_) names.push_back(name);
+  return names;
+}
+
+// Nobody can get a reference while the lock is held, so that a layer which has no other than the
+// registry's stays as it is.
+void LayerRegistry::Forget(std::string_view name) {
+  std::shared_ptr<Layer> forgotten;  // freed without the lock
   absl::MutexLock lock(&mutex_);
-  for (const auto& [name, layer] : layers_) all.push_back(layer.get());
-  return all;
+  if (layers_.size() <= kMostRemembered) return;
+  const auto found = layers_.find(name);
+  if (found == layers_.end() || found->second.use_count() > 1 || !found->second->empty()) return;
+  forgotten = std::move(found->second);
+  layers_.erase(found);
 }
 
 }  // namespace chorale

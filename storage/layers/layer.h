@@ -21,7 +21,9 @@
 
 namespace chorale {
 
-class Layer {
+// Whoever uses a layer holds a reference, and so do the queues of its channels: the registry
+// forgets only what it alone knows.
+class Layer : public std::enable_shared_from_this<Layer> {
  public:
   // `most_mailbox_bytes` says what may wait in a mailbox for its owner.
   Layer(std::string name, std::function<size_t()> most_mailbox_bytes);
@@ -30,6 +32,8 @@ class Layer {
   [[nodiscard]] std::shared_ptr<const LayerPolicy> policy() const;
   void set_policy(LayerPolicy policy);
   LayerCounters& counters() { return counters_; }
+  // The same, keeping the layer alive.
+  std::shared_ptr<LayerCounters> shared_counters() { return {shared_from_this(), &counters_}; }
   GroupIndex& groups() { return groups_; }
 
   // Makes the mailbox if there is none.
@@ -38,8 +42,11 @@ class Layer {
   [[nodiscard]] std::shared_ptr<Mailbox> FindMailbox(std::string_view name);
   [[nodiscard]] std::vector<std::shared_ptr<Mailbox>> Mailboxes();
 
-  // Drops what has expired, and mailboxes whose owner is not coming back. Called once a second.
-  void Tidy(int64_t now_ms);
+  // Drops what has expired, and mailboxes whose owner is not coming back: in one of kParts.
+  static constexpr size_t kParts = 32;
+  void Tidy(size_t part, int64_t now_ms);
+  // Neither mailboxes, groups nor a policy of its own. The queues in the store do not count.
+  [[nodiscard]] bool empty();
   // Empties mailboxes and groups; not the queues in the store.
   void Flush();
 
@@ -48,7 +55,8 @@ class Layer {
     absl::Mutex mutex;
     StringMap<std::shared_ptr<Mailbox>> mailboxes ABSL_GUARDED_BY(mutex);
   };
-  Shard& ShardOf(std::string_view name) { return shards_[HashKey(name) % shards_.size()]; }
+  // By the bits of the hash that the tables themselves do not use.
+  Shard& ShardOf(std::string_view name) { return shards_[HashKey(name) >> 59]; }
 
   const std::string name_;
   mutable absl::Mutex policy_mutex_;
@@ -56,25 +64,32 @@ class Layer {
   LayerCounters counters_;
   GroupIndex groups_;
   const Mailbox::Surroundings surroundings_;
-  std::array<Shard, 32> shards_;
+  std::array<Shard, kParts> shards_;
 };
 
-// All layers, by name. Thread-safe. A layer lives as long as the broker.
+// All layers, by name. Thread-safe.
 class LayerRegistry {
  public:
+  // There are never more layers. Of more than kMostRemembered, those that are empty are forgotten
+  // (Forget), and with them their statistics.
+  static constexpr size_t kMost = 10'000;
+  static constexpr size_t kMostRemembered = 1'000;
+
   explicit LayerRegistry(std::function<size_t()> most_mailbox_bytes)
       : most_mailbox_bytes_(std::move(most_mailbox_bytes)) {}
 
-  // Makes the layer, with the default policy, if there is none.
-  Layer& Get(std::string_view name);
+  // Makes the layer, with the default policy, if there is none; nullptr if there are too many.
+  [[nodiscard]] std::shared_ptr<Layer> Get(std::string_view name);
   // nullptr if there is none.
-  Layer* Find(std::string_view name);
-  [[nodiscard]] std::vector<Layer*> All();
+  [[nodiscard]] std::shared_ptr<Layer> Find(std::string_view name);
+  [[nodiscard]] std::vector<std::string> Names();
+  // Forgets a layer that is empty and that nobody uses, if there are many.
+  void Forget(std::string_view name);
 
  private:
   const std::function<size_t()> most_mailbox_bytes_;
   absl::Mutex mutex_;
-  StringMap<std::unique_ptr<Layer>> layers_ ABSL_GUARDED_BY(mutex_);
+  StringMap<std::shared_ptr<Layer>> layers_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace chorale

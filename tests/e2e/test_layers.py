@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import select
 import threading
 from collections.abc import Callable
 
@@ -148,6 +149,78 @@ def test_layer_names_are_checked(server: Server, name: str) -> None:
             assert client.command(*command).text.startswith("ERR invalid layer name"), command
 
 
+@pytest.mark.parametrize("layer", ["", "l" * 101, "nul\0"])
+@pytest.mark.parametrize("command", ["LAYER.GET", "LAYER.STATS", "LAYER.FLUSH", "GROUP.LIST"])
+def test_layer_names_are_checked_where_nothing_else_is(
+    server: Server, command: str, layer: str
+) -> None:
+    with server.connect() as client:
+        assert client.command(command, layer).text.startswith("ERR invalid layer name")
+
+
+def test_commands_that_only_read_make_no_layer(server: Server) -> None:
+    with server.connect(protocol=3) as client:
+        for command, reply in (
+            (("CHANNEL.LEN", LAYER, "work"), 0),
+            (("CHANNEL.LEN", LAYER, MAILBOX + "a"), 0),
+            (("CHANNEL.RECEIVE", LAYER, "work"), NULL),
+            (("CHANNEL.RECEIVE", LAYER, "work", "BLOCK", 1), NULL),
+            (("GROUP.MEMBERS", LAYER, "group"), []),
+            (("GROUP.COUNT", LAYER, "group"), 0),
+            (("GROUP.LIST", LAYER), []),
+            (("GROUP.DISCARD", LAYER, "group", "work", MAILBOX + "a"), 0),
+            (("LAYER.GET", LAYER), NULL),
+            (("LAYER.STATS", LAYER), NULL),
+            (("LAYER.FLUSH", LAYER), OK),
+            (("MAILBOX.ACK", LAYER, MAILBOX, 0, 0), NOT_OPEN),
+            (("MAILBOX.CLOSE", LAYER, MAILBOX), NOT_OPEN),
+        ):
+            assert client.command(*command) == reply, command
+        assert client.command("LAYER.LIST") == []
+
+
+def test_a_consumer_may_wait_before_there_is_a_layer(server: Server) -> None:
+    with server.connect() as control, server.connect() as consumer:
+        consumer.send("CHANNEL.RECEIVE", LAYER, "work", "BLOCK", 0)
+        wait_until_blocked(control, 1)
+        control.ok("CHANNEL.SEND", LAYER, "work", "m")
+        assert consumer.read() == [b"work", b"m"]
+        assert stats(control)[b"received"] == 1
+
+
+def test_of_many_layers_those_with_nothing_in_them_are_forgotten(server: Server) -> None:
+    owner = Owner(server)
+    with server.connect() as client:
+        client.ok("CHANNEL.SEND", "with a message", "work", "m")
+        client.ok("LAYER.SET", "with a policy", "CAPACITY", 7)
+        client.pipeline([("GROUP.SEND", f"layer {i}", "group", "m") for i in range(3000)])
+        wait_until(lambda: len(client.command("LAYER.LIST")) <= 1000)
+        assert {LAYER.encode(), b"with a message", b"with a policy"} <= set(
+            client.command("LAYER.LIST")
+        )
+        assert client.command("CHANNEL.LEN", "with a message", "work") == 1
+        client.ok("CHANNEL.SEND", LAYER, MAILBOX + "a", "m")
+        owner.event(b"channel-message", b"p.one!a", b"m")
+
+
+def test_there_are_no_more_layers_than_ten_thousand(server: Server) -> None:
+    with server.connect(protocol=3) as client:
+        batch = [("LAYER.SET", f"layer {i}", "CAPACITY", 7) for i in range(10_000)]
+        assert client.pipeline(batch) == [OK] * len(batch)
+        error = Error("ERR there are 10000 layers, and no more are made")
+        for command in (
+            ("LAYER.SET", "one more"),
+            ("CHANNEL.SEND", "one more", "work", "m"),
+            ("MAILBOX.OPEN", "one more", MAILBOX),
+            ("GROUP.ADD", "one more", "group", "work"),
+            ("GROUP.SEND", "one more", "group", "m"),
+        ):
+            assert client.command(*command) == error, command
+        assert client.command("CHANNEL.SEND", "layer 0", "work", "m") == OK
+        client.ok("LAYER.SET", "layer 1")
+        wait_until(lambda: client.command("LAYER.SET", "one more") == OK)
+
+
 def test_native_commands_are_refused_in_transactions_and_scripts(server: Server) -> None:
     with server.connect() as client:
         client.ok("MULTI")
@@ -261,6 +334,27 @@ def test_what_the_statistics_find_expired_is_counted(server: Server) -> None:
         assert stats(client)[b"channels"] == 1
 
 
+def test_channels_that_expire_as_a_whole_are_counted(server: Server) -> None:
+    with server.connect() as client:
+        client.ok("LAYER.SET", LAYER, "EXPIRY", "0.05")
+        for channel in ("one", "two", "three"):
+            client.pipeline([("CHANNEL.SEND", LAYER, channel, "m")] * 4)
+        wait_until(lambda: stats(client)[b"expired"] == 12)
+        assert stats(client)[b"channels"] == 0
+
+
+def test_a_channel_of_which_everything_has_expired_is_none_with_something_in_it(
+    server: Server,
+) -> None:
+    with server.connect() as client:
+        client.ok("CHANNEL.SEND", LAYER, "work", "lives long")
+        client.ok("LAYER.SET", LAYER, "EXPIRY", "0.05")
+        client.ok("CHANNEL.SEND", LAYER, "work", "old")
+        assert client.command("CHANNEL.RECEIVE", LAYER, "work") == [b"work", b"lives long"]
+        wait_until(lambda: stats(client)[b"expired"] == 1)
+        assert stats(client)[b"channels"] == 0
+
+
 def test_waiting_consumers_are_served_in_their_order_each_message_once(server: Server) -> None:
     with server.connect() as control:
         consumers = []
@@ -343,6 +437,50 @@ def test_a_mailbox_is_pushed_everything_in_order(server: Server) -> None:
         assert client.command("CHANNEL.LEN", LAYER, MAILBOX + "c0") == 3
         assert owner.ack(2) == OK
         assert client.command("CHANNEL.LEN", LAYER, MAILBOX + "c0") == 1
+
+
+def test_replies_come_before_the_pushes_that_their_commands_bring(server: Server) -> None:
+    """And in one piece, where both are for the same client."""
+    owner = Owner(server)
+    client = owner.client
+    for i in range(3):
+        client.send("CHANNEL.SEND", LAYER, MAILBOX + "a", i)
+        together = client.socket.recv(1 << 16)
+        assert together.startswith(b"+OK\r\n>5\r\n$15\r\nchannel-message\r\n"), together
+        assert together.endswith(b"$1\r\n%d\r\n" % i), together
+        owner.number += 1
+    commands = [
+        ("GROUP.ADD", LAYER, "group", MAILBOX + "a"),
+        ("GROUP.SEND", LAYER, "group", "m"),
+        ("MAILBOX.OPEN", LAYER, "p.two!"),
+        ("CHANNEL.SEND", LAYER, "p.two!a", "to another"),
+        ("PING",),
+    ]
+    client.send_raw(b"".join(encode(*command) for command in commands))
+    replies = [client.read() for _ in commands]
+    assert replies[:2] == [1, [1, 0]]
+    assert replies[3:] == [OK, Simple("PONG")]
+    pushes = sorted([list(client.read()) for _ in range(3)])
+    assert pushes == [
+        [b"channel-message", replies[2][0], 1, b"p.two!a", b"to another"],
+        [b"group-join", owner.epoch, owner.number + 1, b"group", b"p.one!a"],
+        [b"group-message", owner.epoch, owner.number + 2, b"group", b"m"],
+    ]
+
+
+@pytest.mark.parametrize("last", ["QUIT", "RESET"])
+def test_what_a_client_sends_itself_at_its_end_is_left_to_the_next_owner(
+    server: Server, last: str
+) -> None:
+    client = Owner(server).client
+    client.send_raw(encode("CHANNEL.SEND", LAYER, MAILBOX + "a", "m") + encode(last))
+    assert client.read() == OK
+    assert client.read() == Simple("OK" if last == "QUIT" else "RESET")
+    if last == "QUIT":
+        assert client.is_closed_by_server()
+    else:
+        assert client.is_quiet(0.05)
+    Owner(server).event(b"channel-message", b"p.one!a", b"m")
 
 
 def test_a_mailbox_needs_resp3(server: Server) -> None:
@@ -689,6 +827,25 @@ def test_a_flush_empties_the_layer_and_tells_the_owners(server: Server) -> None:
         owner.epoch, owner.number = reset[2], 0
         client.ok("CHANNEL.SEND", LAYER, MAILBOX + "a", "after")
         owner.event(b"channel-message", b"p.one!a", b"after")
+
+
+def test_a_flush_holds_up_no_other_thread(server_factory: Callable[..., Server]) -> None:
+    server = server_factory(threads=2)
+    by_thread = clients_on_two_threads(server)
+    flusher, other = by_thread[0][0], by_thread[1][0]
+    channels = [f"{MAILBOX}{i}" for i in range(1000)]
+    groups = 200 if SCALE == 1 else 30
+    flusher.pipeline([("GROUP.ADD", LAYER, f"group.{i}", *channels) for i in range(groups)])
+    flusher.ok("CHANNEL.SEND", LAYER, "work", "m")
+    flusher.send("LAYER.FLUSH", LAYER)
+    commands = 0
+    while not select.select([flusher.socket], [], [], 0)[0]:
+        other.ok("SET", f"key {commands}", "value")
+        commands += 1
+    assert flusher.read() == OK
+    assert commands > 20, "a flush takes much longer than so many commands"
+    assert other.command("CHANNEL.LEN", LAYER, "work") == 0
+    assert other.command("GROUP.LIST", LAYER) == []
 
 
 def test_group_messages_of_one_connection_arrive_in_order_on_every_thread(

@@ -2,60 +2,112 @@
 
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <string>
+
+#include "storage/locked_keys.h"
 
 namespace chorale {
 namespace {
 
-TEST(ChannelQueueTest, GivesMessagesInTheirOrderByteForByte) {
-  ChannelQueue queue;
+class ChannelQueueTest : public testing::Test {
+ protected:
+  ChannelQueueTest() { queue_.CountIn(counters_); }
+
+  const std::shared_ptr<LayerCounters> counters_ = std::make_shared<LayerCounters>();
+  ChannelQueue queue_;
+};
+
+TEST_F(ChannelQueueTest, GivesMessagesInTheirOrderByteForByte) {
   const std::string binary("\0\r\n\xff", 4);
-  queue.Push(binary, 10);
-  queue.Push("", 10);
-  queue.Push("last", 10);
-  EXPECT_EQ(queue.Pop(), binary);
-  EXPECT_EQ(queue.Pop(), "");
-  EXPECT_EQ(queue.Pop(), "last");
-  EXPECT_EQ(queue.size(), 0u);
+  queue_.Push(binary, 10);
+  queue_.Push("", 10);
+  queue_.Push("last", 10);
+  EXPECT_EQ(queue_.Pop(), binary);
+  EXPECT_EQ(queue_.Pop(), "");
+  EXPECT_EQ(queue_.Pop(), "last");
+  EXPECT_EQ(queue_.size(), 0u);
 }
 
-TEST(ChannelQueueTest, DropsWhatHasExpiredAndNothingElse) {
-  ChannelQueue queue;
-  queue.Push("a", 10);
-  queue.Push("b", 11);
-  EXPECT_EQ(queue.DropExpired(9), 0u);
-  EXPECT_EQ(queue.DropExpired(10), 1u);
-  EXPECT_EQ(queue.size(), 1u);
-  EXPECT_EQ(queue.Pop(), "b");
-  EXPECT_EQ(queue.DropExpired(1000), 0u);
+TEST_F(ChannelQueueTest, DropsWhatHasExpiredAndNothingElse) {
+  queue_.Push("a", 10);
+  queue_.Push("b", 11);
+  EXPECT_EQ(queue_.DropExpired(9), 0u);
+  EXPECT_EQ(queue_.DropExpired(10), 1u);
+  EXPECT_EQ(queue_.size(), 1u);
+  EXPECT_EQ(queue_.Pop(), "b");
+  EXPECT_EQ(queue_.DropExpired(1000), 0u);
 }
 
-TEST(ChannelQueueTest, LivesAsLongAsTheMessageThatLivesLongest) {
-  ChannelQueue queue;
-  queue.Push("long", 100);
-  queue.Push("short", 10);
-  EXPECT_EQ(queue.expires_at_ms(), 100);
+TEST_F(ChannelQueueTest, LivesAsLongAsTheMessageThatLivesLongest) {
+  queue_.Push("long", 100);
+  queue_.Push("short", 10);
+  EXPECT_EQ(queue_.expires_at_ms(), 100);
 }
 
-TEST(ChannelQueueTest, AMessageBehindOneThatLivesLongerGoesOnceItIsInFront) {
-  ChannelQueue queue;
-  queue.Push("long", 100);
-  queue.Push("short", 10);
-  EXPECT_EQ(queue.DropExpired(50), 0u);
-  EXPECT_EQ(queue.Pop(), "long");
-  EXPECT_EQ(queue.DropExpired(50), 1u);
+TEST_F(ChannelQueueTest, AMessageBehindOneThatLivesLongerGoesOnceItIsInFront) {
+  queue_.Push("long", 100);
+  queue_.Push("short", 10);
+  EXPECT_EQ(queue_.DropExpired(50), 0u);
+  EXPECT_EQ(queue_.Pop(), "long");
+  EXPECT_EQ(queue_.DropExpired(50), 1u);
 }
 
-TEST(ChannelQueueTest, ItsMemoryIsThatOfWhatIsInIt) {
-  ChannelQueue queue;
-  const size_t empty = queue.MemoryUsage();
-  queue.Push(std::string(1000, 'x'), 10);
-  queue.Push(std::string(3000, 'x'), 20);
-  EXPECT_GE(queue.MemoryUsage(), empty + 4000);
-  queue.Pop();
-  EXPECT_LT(queue.MemoryUsage(), empty + 3500);
-  queue.DropExpired(20);
-  EXPECT_EQ(queue.MemoryUsage(), empty);
+TEST_F(ChannelQueueTest, ItsMemoryIsThatOfWhatIsInIt) {
+  const size_t empty = queue_.MemoryUsage();
+  queue_.Push(std::string(1000, 'x'), 10);
+  queue_.Push(std::string(3000, 'x'), 20);
+  EXPECT_GE(queue_.MemoryUsage(), empty + 4000);
+  queue_.Pop();
+  EXPECT_LT(queue_.MemoryUsage(), empty + 3500);
+  queue_.DropExpired(20);
+  EXPECT_EQ(queue_.MemoryUsage(), empty);
+}
+
+TEST_F(ChannelQueueTest, WhatIsReceivedAndWhatExpiresIsCounted) {
+  for (int i = 0; i < 5; ++i) queue_.Push("m", 10 + i);
+  queue_.Pop();
+  queue_.DropExpired(11);
+  EXPECT_EQ(counters_->received, 1u);
+  EXPECT_EQ(counters_->expired, 1u);
+}
+
+class QueueInAStoreTest : public ChannelQueueTest {
+ protected:
+  static constexpr int64_t kNow = 1'000'000;
+  void Send(int messages) {
+    LockedKeys keys(store_, kNow);
+    keys.Lock(Store::kAllShards);
+    {
+      Edit<ChannelQueue> queue(keys, store_.layers_db(), "queue", IfAbsent::kCreate);
+      queue->CountIn(counters_);
+      for (int i = 0; i < messages; ++i) queue->Push("m", kNow + 10);
+    }
+    keys.SetExpiry(store_.layers_db(), keys.Find(store_.layers_db(), "queue"), kNow + 10);
+  }
+
+  Store store_{1};
+};
+
+TEST_F(QueueInAStoreTest, WhatExpiresAsAWholeIsCountedWhoeverFindsIt) {
+  Send(3);
+  {
+    LockedKeys keys(store_, kNow + 10);
+    keys.Lock(Store::kAllShards);
+    EXPECT_EQ(keys.Find(store_.layers_db(), "queue"), nullptr);
+  }
+  EXPECT_EQ(counters_->expired, 3u);
+  Send(4);
+  for (int shard = 0; shard < Store::kShardCount; ++shard) store_.ExpireSome(shard, kNow + 10);
+  EXPECT_EQ(counters_->expired, 7u);
+}
+
+TEST_F(QueueInAStoreTest, WhatIsDeletedHasNotExpired) {
+  Send(3);
+  LockedKeys keys(store_, kNow);
+  keys.Lock(Store::kAllShards);
+  EXPECT_TRUE(keys.Unlink(store_.layers_db(), "queue"));
+  EXPECT_EQ(counters_->expired, 0u);
 }
 
 }  // namespace

@@ -14,6 +14,9 @@ class GroupIndexTest : public MailboxFixture {
   size_t DiscardGeneral(const std::vector<std::string_view>& channels) {
     return groups_.Discard("chat", channels, now_ms_);
   }
+  void Tidy(int64_t now_ms) {
+    for (size_t part = 0; part < GroupIndex::kParts; ++part) groups_.Tidy(part, now_ms);
+  }
   Strings General(int64_t now_ms) {
     Strings channels = groups_.Find("chat", now_ms).channels;
     std::sort(channels.begin(), channels.end());
@@ -47,9 +50,9 @@ TEST_F(GroupIndexTest, GeneralMembersExpireAtTheirTimeAlsoBeforeTheyAreTidied) {
   JoinGeneral({"b"}, now_ms_ + 20);
   EXPECT_EQ(General(now_ms_ + 9), (Strings{"a", "b"}));
   EXPECT_EQ(General(now_ms_ + 10), Strings{"b"});
-  groups_.Tidy(now_ms_ + 10);
+  Tidy(now_ms_ + 10);
   EXPECT_EQ(General(0), Strings{"b"});
-  groups_.Tidy(now_ms_ + 20);
+  Tidy(now_ms_ + 20);
   EXPECT_TRUE(groups_.Names().empty());
 }
 
@@ -63,20 +66,20 @@ TEST_F(GroupIndexTest, AMemberWhoseTimeHasPassedIsNoneAlsoBeforeHeIsTidied) {
 
 TEST_F(GroupIndexTest, TidyingFindsWhoeverExpiresNextHoweverOftenItFoundNobody) {
   JoinGeneral({"long"}, now_ms_ + 1000);
-  groups_.Tidy(now_ms_);
+  Tidy(now_ms_);
   JoinGeneral({"short"}, now_ms_ + 10);
-  groups_.Tidy(now_ms_ + 9);
+  Tidy(now_ms_ + 9);
   EXPECT_EQ(counters_.expired_members, 0u);
-  groups_.Tidy(now_ms_ + 10);
+  Tidy(now_ms_ + 10);
   EXPECT_EQ(counters_.expired_members, 1u);
-  groups_.Tidy(now_ms_ + 1000);
+  Tidy(now_ms_ + 1000);
   EXPECT_TRUE(groups_.Names().empty());
 }
 
 TEST_F(GroupIndexTest, TidyingLeavesMailboxesAlone) {
   Join("chat", {"p.one!a"});
   JoinGeneral({"a"}, now_ms_ + 10);
-  groups_.Tidy(now_ms_ + 10);
+  Tidy(now_ms_ + 10);
   EXPECT_EQ(groups_.Find("chat", now_ms_).mailboxes.size(), 1u);
 }
 

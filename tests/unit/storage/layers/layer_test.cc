@@ -10,6 +10,8 @@
 #include <thread>
 #include <vector>
 
+#include "storage/layers/layer_tidying.h"
+
 namespace chorale {
 namespace {
 
@@ -32,6 +34,10 @@ class LayerTest : public testing::Test {
         .has_value();
   }
 
+  void Tidy(int64_t now_ms) {
+    for (size_t part = 0; part < Layer::kParts; ++part) layer_.Tidy(part, now_ms);
+  }
+
   Layer layer_{"asgi", [] { return size_t{1} << 30; }};
 };
 
@@ -51,9 +57,9 @@ TEST_F(LayerTest, MailboxesThatNobodyComesForAreForgotten) {
   for (int i = 0; i < 1000; ++i) Join("p." + std::to_string(i) + "!", "chat");
   const auto owner = std::make_shared<SilentOwner>();
   layer_.FindMailbox("p.7!")->Open(owner, std::nullopt, std::nullopt, kNow);
-  layer_.Tidy(kNow + grace_ms);
+  Tidy(kNow + grace_ms);
   EXPECT_EQ(layer_.Mailboxes().size(), 1000u);
-  layer_.Tidy(kNow + grace_ms + 1);
+  Tidy(kNow + grace_ms + 1);
   EXPECT_EQ(layer_.Mailboxes().size(), 1u);
   EXPECT_EQ(layer_.groups().Find("chat", kNow).mailboxes.size(), 1u);
 }
@@ -62,7 +68,7 @@ TEST_F(LayerTest, TidyingForgetsAClosedMailboxButNotTheOneThatReplacedIt) {
   layer_.MailboxFor("p.gone!", kNow)->Close(nullptr);
   layer_.MailboxFor("p.one!", kNow)->Close(nullptr);
   const auto replaced = layer_.MailboxFor("p.one!", kNow);
-  layer_.Tidy(kNow);
+  Tidy(kNow);
   EXPECT_EQ(layer_.Mailboxes(), std::vector<std::shared_ptr<Mailbox>>{replaced});
 }
 
@@ -79,14 +85,82 @@ TEST_F(LayerTest, AFlushEndsAllMembershipsAndKeepsTheMailboxes) {
 TEST(LayerRegistryTest, ALayerComesIntoBeingOnceAndKeepsItsPolicy) {
   LayerRegistry registry([] { return size_t{1}; });
   EXPECT_EQ(registry.Find("asgi"), nullptr);
-  Layer& layer = registry.Get("asgi");
+  const auto layer = registry.Get("asgi");
   LayerPolicy policy;
   policy.capacity = 7;
-  layer.set_policy(policy);
-  EXPECT_EQ(&registry.Get("asgi"), &layer);
+  layer->set_policy(policy);
+  EXPECT_EQ(registry.Get("asgi"), layer);
   EXPECT_EQ(registry.Find("asgi")->policy()->capacity, 7);
-  registry.Get("other");
-  EXPECT_EQ(registry.All().size(), 2u);
+  (void)registry.Get("other");
+  EXPECT_EQ(registry.Names().size(), 2u);
+}
+
+class ManyLayersTest : public testing::Test {
+ protected:
+  void Make(size_t count) {
+    for (size_t i = 0; i < count; ++i) {
+      ASSERT_NE(registry_.Get("layer " + std::to_string(registry_.Names().size())), nullptr);
+    }
+  }
+  void Tidy() {
+    LayerTidying tidying(registry_);
+    tidying.Begin();
+    while (tidying.Step(kNow)) {
+    }
+    EXPECT_TRUE(tidying.done());
+  }
+  bool Knows(std::string_view name) { return registry_.Find(name) != nullptr; }
+
+  LayerRegistry registry_{[] { return size_t{1}; }};
+};
+
+TEST_F(ManyLayersTest, OfManyLayersThoseThatHoldNothingAreForgotten) {
+  Make(1);
+  (void)registry_.Get("with a mailbox")->MailboxFor("p.one!", kNow);
+  const std::vector<std::string_view> channels{"worker"};
+  registry_.Get("with a group")->groups().Join("chat", channels, kNow + 1000, kNow);
+  LayerPolicy policy;
+  policy.capacity = 7;
+  registry_.Get("with a policy")->set_policy(policy);
+  const auto queue = registry_.Get("with a queue")->shared_counters();
+  const auto used = registry_.Get("used");
+  Tidy();
+  EXPECT_TRUE(Knows("layer 0")) << "they are few";
+
+  Make(LayerRegistry::kMostRemembered + 500);
+  Tidy();
+  EXPECT_EQ(registry_.Names().size(), LayerRegistry::kMostRemembered);
+  for (const char* name :
+       {"with a mailbox", "with a group", "with a policy", "with a queue", "used"}) {
+    EXPECT_TRUE(Knows(name)) << name;
+  }
+}
+
+TEST_F(ManyLayersTest, ThereAreNeverMoreThanTheMost) {
+  Make(LayerRegistry::kMost);
+  EXPECT_EQ(registry_.Get("one more"), nullptr);
+  EXPECT_NE(registry_.Get("layer 0"), nullptr);
+  Tidy();
+  EXPECT_NE(registry_.Get("one more"), nullptr);
+}
+
+TEST(LayerTidyingTest, ARoundGoesOverEveryPartOfEveryLayer) {
+  LayerRegistry registry([] { return size_t{1}; });
+  for (const char* name : {"one", "two", "three"}) {
+    const auto layer = registry.Get(name);
+    for (int i = 0; i < 500; ++i) (void)layer->MailboxFor(std::to_string(i) + "!", kNow);
+  }
+  LayerTidying tidying(registry);
+  EXPECT_TRUE(tidying.done());
+  tidying.Begin();
+  int steps = 0;
+  EXPECT_FALSE(tidying.done());
+  for (; tidying.Step(kNow + LayerPolicy().grace_ms + 1); ++steps) {
+  }
+  EXPECT_GT(steps, 3 * 30);
+  for (const char* name : {"one", "two", "three"}) {
+    EXPECT_TRUE(registry.Find(name)->Mailboxes().empty());
+  }
 }
 
 // ---- several threads ----
@@ -208,11 +282,11 @@ TEST_F(LayerThreadsTest, FlushesAndMailboxesThatEndLeaveNoDeadMembersAndRepeatNo
     }
     if (round % 3 == 2) {
       mailbox->Leave(owner.get(), kNow);
-      layer_.Tidy(kNow + layer_.policy()->grace_ms + 1);
+      Tidy(kNow + layer_.policy()->grace_ms + 1);
     }
   }
   layer_.Flush();
-  layer_.Tidy(kNow + layer_.policy()->grace_ms + 1);
+  Tidy(kNow + layer_.policy()->grace_ms + 1);
   EXPECT_TRUE(layer_.groups().Names().empty());
   for (const auto& mailbox : layer_.Mailboxes()) {
     EXPECT_TRUE(mailbox->state().owned);
