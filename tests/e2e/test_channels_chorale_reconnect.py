@@ -201,7 +201,7 @@ async def test_what_is_sent_while_a_connection_is_cut_arrives_and_is_counted(ser
             await sender.group_send("room", {"type": "chat", "number": 1})
             await sender.send(channel, {"type": "note", "number": 2})
         assert [(await receive(layer, channel))["number"] for _ in range(2)] == [1, 2]
-        await wait_until_async(lambda: layer.health().resumed == 2)
+        await wait_until_async(lambda: layer.health().resumed == 2 and layer.health().connected)
         health = layer.health()
         assert health.connected
         assert health.since > before.since

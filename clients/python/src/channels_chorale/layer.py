@@ -179,11 +179,22 @@ class ChoraleChannelLayer(Settings):
     async def group_add(self, group: str, channel: str) -> None:
         """Adds the channel to the group; its membership ends `group_expiry` seconds after the
         latest group_add."""
-        await self._execute(self.group_add_command(group, channel), channel)
+        command = self.group_add_command(group, channel)
+        await self._execute(command, channel)
+        self._note_membership(command.home, group, channel, True)
 
     async def group_discard(self, group: str, channel: str) -> None:
         """Removes the channel from the group, if it is in it."""
-        await self._execute(self.group_discard_command(group, channel), channel)
+        command = self.group_discard_command(group, channel)
+        await self._execute(command, channel)
+        self._note_membership(command.home, group, channel, False)
+
+    def _note_membership(self, home: int, group: str, channel: str, joined: bool) -> None:
+        name = self.non_local_name(channel)
+        for sessions in list(self._own.values()):
+            if name in sessions.mailboxes:
+                mailbox = sessions.mailboxes[name][home]
+                mailbox.note_membership(group.encode(), channel.encode(), joined)
 
     async def group_send(self, group: str, message: dict[str, Any]) -> Reached:
         """Sends a message to all channels of the group, but for those that are full.

@@ -63,6 +63,9 @@ class Mailbox:
         self._connection: Connection | None = None
         self._ack_timer: asyncio.TimerHandle | None = None
         self._members: dict[bytes, dict[bytes, None]] = {}
+        # What the broker has acknowledged to this process, before the event that says so has come:
+        # whether the channel is in the group.
+        self._acknowledged: dict[tuple[bytes, bytes], bool] = {}
         # In the channel scope: how many messages each channel's consumers have taken since the
         # last acknowledgement.
         self._taken: dict[bytes, int] = {}
@@ -80,7 +83,7 @@ class Mailbox:
         if not epoch.name:
             await connection.command(*words, *self._capacity_words(), on_reply=self._begin)
             return
-        members = self._members
+        memberships = self._memberships()
         words += ["RESUME", epoch.name, epoch.number, *self._capacity_words()]
         opened = connection.command(*words, on_reply=self._resume)
         # What waits here was sent and is not consumed; the broker counts what it has not sent yet
@@ -94,10 +97,26 @@ class Mailbox:
         if self.epoch is epoch:
             self._on_resumed(max(0, await unread - waiting))
             return
-        for group, channels in members.items():
+        for group, channels in memberships.items():
             if channels:
                 await connection.command("GROUP.ADD", self._policy.layer, group, *channels)
         self._on_gap()
+
+    def _memberships(self) -> dict[bytes, set[bytes]]:
+        """Those that a broker which knows nothing any more is to be told."""
+        memberships = {group: set(channels) for group, channels in self._members.items()}
+        for (group, channel), joined in self._acknowledged.items():
+            channels = memberships.setdefault(group, set())
+            if joined:
+                channels.add(channel)
+            else:
+                channels.discard(channel)
+        return memberships
+
+    def note_membership(self, group: bytes, channel: bytes, joined: bool) -> None:
+        """The broker has acknowledged GROUP.ADD or GROUP.DISCARD. Can be called in any thread."""
+        if (channel in self._members.get(group, ())) != joined:
+            self._acknowledged[group, channel] = joined
 
     def _capacity_words(self) -> list[Any]:
         if not self._policy.has_regexes:
@@ -108,6 +127,7 @@ class Mailbox:
         name, number = reply
         self.epoch = _Epoch(self, name, number)
         self._members = {}
+        self._acknowledged = {}
         self._taken = {}
         self._on_epoch(self, name)
 
@@ -128,11 +148,6 @@ class Mailbox:
             queues.of(channel).put(delivery)
         self._queues, self._on_epoch = queues, on_epoch
 
-    @property
-    def channels(self) -> set[bytes]:
-        """Those that are members of a group."""
-        return {channel for members in self._members.values() for channel in members}
-
     # ---- events ----
 
     def handle(self, push: Sequence[Any]) -> None:
@@ -152,9 +167,11 @@ class Mailbox:
         elif kind == b"group-join":
             epoch.number = push[2]
             self._members.setdefault(push[3], {}).update(dict.fromkeys(push[4:]))
+            self._note_event(push[3], push[4:], True)
         elif kind == b"group-leave":
             epoch.number = push[2]
             self._leave(push[3], push[4:])
+            self._note_event(push[3], push[4:], False)
         elif kind == b"mailbox-reset":
             self._reset(push[2], push[3])
         elif kind == b"mailbox-taken":
@@ -167,6 +184,12 @@ class Mailbox:
             members.pop(channel, None)
         if not members:
             self._members.pop(group, None)
+
+    def _note_event(self, group: bytes, channels: Sequence[bytes], joined: bool) -> None:
+        if self._acknowledged:
+            for channel in channels:
+                if self._acknowledged.get((group, channel)) is joined:
+                    del self._acknowledged[group, channel]
 
     def _reset(self, new_epoch: int, reason: bytes) -> None:
         self._begin([new_epoch, 0])
@@ -222,11 +245,10 @@ class Mailbox:
         for channel in self._taken:
             waiting += [channel, self._queues.count(channel)]
         self._taken = {}
-        layer = self._policy.layer
+        words: list[Any] = ["MAILBOX.ACK", self._policy.layer, self.name]
+        words += [epoch.number, epoch.consumed, "EPOCH", epoch.name]
         # One that is lost is repeated when the mailbox is opened again.
-        self._connection.post(
-            "MAILBOX.ACK", layer, self.name, epoch.number, epoch.consumed, *waiting
-        )
+        self._connection.post(*words, *waiting)
 
     def _cancel_timer(self) -> None:
         if self._ack_timer is not None:

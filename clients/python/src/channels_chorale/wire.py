@@ -62,8 +62,8 @@ class Wire:
     ) -> Any:
         """Sends a command and returns its reply.
 
-        Waits `patience` seconds (by default PATIENCE) for a broker that is away. With `again`, a command whose reply was
-        lost is repeated. Raises ServerError and ConnectionLost.
+        Waits `patience` seconds (by default PATIENCE) for a broker that is away. With `again`, a
+        command whose reply was lost is repeated. Raises ServerError and ConnectionLost.
         """
         deadline = time.monotonic() + (PATIENCE if patience is None else patience)
         with self._lock:
