@@ -9,7 +9,11 @@ from support.server import binary_under_test
 from support.venvs import python_with
 
 HERE = Path(__file__).parent
-SUITES = ["test_channels_redis_core.py", "test_channels_redis_cancellation.py"]
+SUITES = [
+    "test_channels_redis_core.py",
+    "test_channels_redis_cancellation.py",
+    "test_layer_behaviour.py",
+]
 
 
 @pytest.mark.slow
@@ -22,7 +26,7 @@ def test_the_core_layer_works_with_redis_py(version):
     )
     assert installed.startswith(f"{version}.")
     suite = subprocess.run(
-        [python, "-m", "pytest", "-q", "-m", "not slow", *SUITES],
+        [python, "-m", "pytest", "-q", "-m", "not slow", "-k", "not core-on-redis", *SUITES],
         cwd=HERE,
         check=False,
         capture_output=True,
