@@ -11,6 +11,7 @@ import warnings
 
 import pytest
 import pytest_asyncio
+import uvloop
 from asgiref.sync import async_to_sync
 from channels.exceptions import ChannelFull, MessageTooLarge
 
@@ -405,6 +406,30 @@ def test_an_event_loop_that_ends_leaves_no_connection_and_no_warning(server):
             wait_until(lambda: info_number(raw, "clients", "connected_clients") == 1)
         del layer
         gc.collect()
+
+
+@pytest.mark.sanitizer
+def test_it_works_in_uvloop_as_uvicorn_has_it(server):
+    layer = ChoraleChannelLayer(hosts=[server.url()])
+
+    async def use():
+        channel = await layer.new_channel()
+        await layer.group_add("room", channel)
+        working = asyncio.create_task(receive(layer, "tasks"))
+        for number in range(20):
+            await layer.group_send("room", {"type": "chat", "number": number})
+            assert (await receive(layer, channel))["number"] == number
+        await layer.send("tasks", {"type": "work"})
+        assert (await working)["type"] == "work"
+        server.kill()
+        server.start()
+        await wait_until_async(lambda: layer.health().gaps == 1)
+        await layer.group_send("room", {"type": "chat", "number": 20})
+        assert (await receive(layer, channel))["number"] == 20
+
+    uvloop.run(use())
+    with server.connect() as raw:
+        wait_until(lambda: info_number(raw, "clients", "connected_clients") == 1)
 
 
 def test_what_a_loop_has_not_read_is_read_by_the_next(server):

@@ -8,7 +8,7 @@ import logging
 import random
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 
 import hiredis
 
@@ -233,8 +233,8 @@ class Connection(asyncio.Protocol):
     # ---- asyncio.Protocol ----
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # Not an asyncio.Transport in every loop: uvloop's is a class of its own.
+        self._transport = cast(asyncio.Transport, transport)
         self._last_received = self._loop.time()
 
     def data_received(self, data: bytes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -12,6 +13,18 @@ from channels_chorale.errors import ServerError
 from channels_chorale.hosts import home_of, parse_hosts
 from channels_chorale.policy import Policy, layer_name
 from channels_chorale.serializers import registry
+
+_GROUP_NAME = re.compile(r"[a-zA-Z0-9\-_.]{1,99}")
+_CHANNEL_NAME = re.compile(r"(?=.{1,99}\Z)[a-zA-Z0-9\-_.]+(![a-zA-Z0-9\-_.]+)?")
+
+
+def _require(what: str, pattern: re.Pattern[str], name: Any) -> bool:
+    if isinstance(name, str) and pattern.fullmatch(name):
+        return True
+    raise TypeError(
+        f"{what} name must be a valid unicode string with length < 100 containing only ASCII "
+        f"alphanumerics, hyphens, underscores, or periods, not {name!r:.120}"
+    )
 
 
 class Reached(NamedTuple):
@@ -73,6 +86,17 @@ class Settings(BaseChannelLayer):
             random_prefix_length=random_prefix_length,
             expiry=expiry,
         )
+
+    # ---- names ----
+
+    def require_valid_channel_name(self, name: Any, receive: bool = False) -> bool:
+        """True, or TypeError. The broker holds to the same rules, and so do all versions of
+        Channels, by methods of different names."""
+        return _require("Channel", _CHANNEL_NAME, name)
+
+    def require_valid_group_name(self, name: Any) -> bool:
+        """True, or TypeError."""
+        return _require("Group", _GROUP_NAME, name)
 
     # ---- commands ----
 
