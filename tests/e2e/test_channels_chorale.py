@@ -4,6 +4,7 @@ import asyncio
 import gc
 import multiprocessing
 import os
+import ssl
 import subprocess
 import sys
 import threading
@@ -19,6 +20,7 @@ import channels_chorale
 from channels_chorale import ChoraleChannelLayer, ConnectionLost, ServerError
 from channels_chorale.hosts import home_of, parse_hosts
 from channels_chorale.serializers import registry
+from support.cutting_proxy import CuttingProxy
 from support.layers import nothing_arrives, receive, receive_all
 from support.observe import info_number
 from support.waiting import scaled, wait_until, wait_until_async
@@ -351,6 +353,43 @@ async def test_several_hosts_hold_what_is_theirs(server, server_factory, make_la
         await there.group_send("workers", {"type": "work"})
         await there.send("tasks", {"type": "work"})
     assert len(await receive_all(here, "tasks", 6)) == 6
+
+
+def self_signed(directory):
+    """A certificate for localhost, and the server's context with it."""
+    key, certificate = directory / "key.pem", directory / "certificate.pem"
+    name = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", *name]
+        + ["-keyout", key, "-out", certificate],
+        check=True,
+        capture_output=True,
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    return certificate, context
+
+
+async def test_rediss_is_tls_and_only_with_a_broker_that_is_trusted(
+    server, make_layer, tmp_path, monkeypatch
+):
+    certificate, context = self_signed(tmp_path)
+    async with CuttingProxy(server.address, tls=context) as proxy:
+        url = f"rediss://localhost:{proxy.port}"
+        layer = make_layer(hosts=[f"{url}?ssl_ca_certs={certificate}"])
+        channel = await layer.new_channel()
+        await layer.send(channel, {"type": "note", "text": "x" * 100_000})
+        assert len((await receive(layer, channel))["text"]) == 100_000
+        proxy.cut()
+        assert await layer.group_count("room") == 0
+        unverified = {"host": "localhost", "port": proxy.port, "ssl": True, "ssl_cert_reqs": "none"}
+        with channels_chorale.Client(hosts=[unverified]) as client:
+            await asyncio.to_thread(client.send, "tasks", {"type": "work"})
+        assert await receive(layer, "tasks") == {"type": "work"}
+        monkeypatch.setattr("channels_chorale.loops.PATIENCE", 0.5)
+        stranger = make_layer(hosts=[url])
+        with pytest.raises(ConnectionLost, match="(?i)certificate"):
+            await stranger.send("tasks", {"type": "work"})
 
 
 # ---- event loops, threads and processes ----

@@ -2,15 +2,19 @@
 
 import asyncio
 import contextlib
+import ssl
 
 READ_SIZE = 1 << 16
 
 
 class CuttingProxy:
-    """`async with CuttingProxy(address) as proxy:` listens on proxy.port meanwhile."""
+    """`async with CuttingProxy(address) as proxy:` listens on proxy.port meanwhile.
 
-    def __init__(self, target: tuple[str, int]) -> None:
-        self._target = target
+    With a context its clients speak TLS.
+    """
+
+    def __init__(self, target: tuple[str, int], tls: ssl.SSLContext | None = None) -> None:
+        self._target, self._tls = target, tls
         self._pairs: set[tuple[asyncio.StreamWriter, asyncio.StreamWriter]] = set()
         self._tasks: set[asyncio.Task] = set()
         self._refusing = False
@@ -18,7 +22,7 @@ class CuttingProxy:
         self.port = 0
 
     async def __aenter__(self) -> "CuttingProxy":
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
