@@ -35,6 +35,9 @@ constexpr size_t kLargestKeptInput = 1 << 20;
 // What a client may send ahead while it is held back before the broker stops reading. One that
 // waits for a key is read on, so that its end is noticed, and closed at client-query-buffer-limit.
 constexpr size_t kReadAheadWhileSuspended = 1 << 20;
+// Unsent output at which a client gets no events of its mailboxes; in a mailbox they count against
+// its capacity and its limit.
+constexpr size_t kMostUnsent = 256 << 10;
 // When a blocked client's time is over while a script holds its keys.
 constexpr int64_t kRetryMs = 20;
 
@@ -294,6 +297,7 @@ void Connection::Written(size_t bytes, int64_t now_ms) {
   server().statistics().thread(thread_.index()).output_bytes.Add(bytes);
   client_.info->output_bytes.store(output_.bytes(), std::memory_order_relaxed);
   StartWrite();
+  if (events_wait_ && output_.bytes() <= kMostUnsent / 2) DeliverWhatWaited();
   CloseIfDone();
 }
 
@@ -336,6 +340,23 @@ void Connection::Deliver(const Frame& frame) {
   }
   if (std::exchange(flush_pending_, true)) return;
   thread_.FlushLater(shared_from_this());
+}
+
+void Connection::Push(std::string_view bytes) {
+  if (bytes.empty()) return;
+  NoteActivity(UnixMillis());
+  Send(bytes);
+}
+
+size_t Connection::RoomForEvents() {
+  if (output_.bytes() < kMostUnsent) return kMostUnsent - output_.bytes();
+  events_wait_ = true;
+  return 0;
+}
+
+void Connection::DeliverWhatWaited() {
+  events_wait_ = false;
+  for (const auto& mailbox : client_.mailboxes) thread_.DeliverLater(mailbox);
 }
 
 void Connection::DropAfterLoss() {

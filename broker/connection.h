@@ -81,8 +81,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool TimeOutBlock();
   // Appends output that the client did not ask for, and has it sent when the turn ends.
   void Deliver(const Frame& frame);
-  // Sends at once. Not while commands of the client run, whose replies would come later.
-  void Send(std::string_view bytes);
+  // The same, sent at once. Not while commands of the client run, whose replies would come later.
+  void Push(std::string_view bytes);
   // Closes the connection of a client that missed something because its thread is too far behind.
   void DropAfterLoss();
   void FlushDelivered();
@@ -96,6 +96,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool closed() const { return closed_; }
   // Closed, or as soon as what has been written is sent: nothing else is sent any more.
   bool ending() const { return closed_ || dropping_ || close_after_reply_; }
+  // How many bytes of its mailboxes' events the client may be sent now. 0 if it does not read what
+  // it was sent: then the events wait until it does.
+  size_t RoomForEvents();
   // Commands of the client are running.
   bool processing() const { return processing_; }
   bool blocked() const { return waiter_ != nullptr; }
@@ -124,6 +127,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void HandleNeedMore(std::string& replies);
   bool OverQueryLimit(size_t bytes);
   void CloseIfDone();
+  void Send(std::string_view bytes);
+  void DeliverWhatWaited();
   void StartWrite();
   void OnWritten(const boost::system::error_code& error, size_t bytes);
   void Written(size_t bytes, int64_t now_ms);
@@ -160,8 +165,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool reading_ = false;
   bool writing_ = false;
   bool flush_pending_ = false;
-  bool filled_ = false;     // the last read took all the room there was
-  bool shrinking_ = false;  // a read is being cancelled to give memory back
+  bool events_wait_ = false;  // for room in the output
+  bool filled_ = false;       // the last read took all the room there was
+  bool shrinking_ = false;    // a read is being cancelled to give memory back
   bool suspended_ = false;
   bool postponed_ = false;  // suspended, and the command at the front of the input has not run
   bool close_after_reply_ = false;

@@ -68,7 +68,7 @@ void MailboxDelivery::Deliver() {
   if (connection->processing()) return thread_.wakes().Add(shared_from_this());
   std::string pushes = thread_.TakeReplyBuffer();
   Append(*connection, pushes);
-  connection->Send(pushes);
+  connection->Push(pushes);
   thread_.ReturnReplyBuffer(std::move(pushes));
 }
 
@@ -78,9 +78,11 @@ void MailboxDelivery::DeliverWith(std::string& replies) {
 
 void MailboxDelivery::Append(Connection& connection, std::string& output) {
   if (connection.ending()) return;
+  const size_t room = connection.RoomForEvents();
+  if (room == 0) return;
   ReplyWriter push(&output, 3);
   const bool all = mailbox_->Take(
-      this, kEventsPerTurn,
+      this, {kEventsPerTurn, room}, thread_.now_ms(),
       [&](uint64_t epoch, const MailboxEvent& event) { WriteEvent(push, epoch, event); });
   if (!all) thread_.DeliverLater(shared_from_this());
 }

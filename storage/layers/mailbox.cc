@@ -46,11 +46,11 @@ std::optional<Mailbox::Opened> Mailbox::Open(std::shared_ptr<MailboxOwner> owner
                                              std::optional<int64_t> capacity, int64_t now_ms) {
   absl::MutexLock lock(&mutex_);
   if (closed_) return std::nullopt;
-  if (owner_ != nullptr && owner_ != owner) owner_->BeTaken(reset_from_.value_or(epoch_));
+  if (owner_ != nullptr && owner_ != owner) owner_->BeTaken(ended_ ? ended_->name : epoch_);
   owner_ = std::move(owner);
   capacity_ = capacity;
   wake_pending_ = false;
-  reset_from_.reset();
+  ended_.reset();
   if (resume && Fits(*resume)) {
     DropAcknowledged(resume->received);
     // What was under way to the former owner is sent again.
@@ -73,21 +73,25 @@ void Mailbox::Leave(const MailboxOwner* owner, int64_t now_ms) {
   absl::MutexLock lock(&mutex_);
   if (owner_.get() != owner) return;
   owner_.reset();
+  ended_.reset();
   gone_at_ms_ = now_ms;
 }
 
-bool Mailbox::Take(const MailboxOwner* owner, size_t most,
+bool Mailbox::Take(const MailboxOwner* owner, Room room, int64_t now_ms,
                    const std::function<void(uint64_t, const MailboxEvent&)>& show) {
   absl::MutexLock lock(&mutex_);
   if (owner_.get() != owner) return true;
-  if (reset_from_) {
-    const char* why = reset_why_ == Why::kFlush ? "flush" : "overflow";
-    show(*reset_from_, {Kind::kReset, epoch_, why, nullptr, {}, 0});
-    reset_from_.reset();
+  DropExpiredMessages(now_ms);
+  if (ended_) {
+    const char* why = ended_->why == Why::kFlush ? "flush" : "overflow";
+    show(ended_->name, {Kind::kReset, epoch_, why, nullptr, {}, 0});
+    ended_.reset();
   }
+  size_t bytes = 0;
   auto event = After(shown_);
-  for (; most > 0 && event != events_.end(); ++event, --most) {
+  for (; room.events > 0 && bytes < room.bytes && event != events_.end(); ++event, --room.events) {
     show(epoch_, *event);
+    bytes += BytesOf(*event);
     shown_ = event->number;
     if (IsMessage(*event)) ++messages_shown_;
   }
@@ -98,7 +102,7 @@ bool Mailbox::Take(const MailboxOwner* owner, size_t most,
 Mailbox::Acknowledged Mailbox::Acknowledge(const MailboxOwner* owner, const Progress& progress) {
   absl::MutexLock lock(&mutex_);
   if (owner_.get() != owner) return Acknowledged::kNotTheOwner;
-  if (progress.epoch.value_or(epoch_) != epoch_) return Acknowledged::kYes;
+  if (progress.epoch.value_or(epoch_) != epoch_) return AcknowledgeEnded(progress);
   if (progress.received > shown_ || progress.consumed > messages_shown_) {
     return Acknowledged::kNeverSent;
   }
@@ -121,7 +125,7 @@ Mailbox::Sent Mailbox::Send(std::string_view channel, std::shared_ptr<const std:
   absl::MutexLock lock(&mutex_);
   if (closed_) return Sent::kClosed;
   bool full = IsFull(channel, policy);
-  if (full && owner_ == nullptr) {
+  if (full) {
     DropExpiredMessages(now_ms);
     full = IsFull(channel, policy);
   }
@@ -148,12 +152,12 @@ Mailbox::Reached Mailbox::SendToGroup(const std::string& group,
   MailboxEvent event{Kind::kGroupMessage, 0, group, message, {}, now_ms + policy.expiry_ms};
   if (policy.scope == CapacityScope::kChannel) {
     event.channels = FullMembers(*members, policy);
-    if (!event.channels.empty() && owner_ == nullptr) {
+    if (!event.channels.empty()) {
       DropExpiredMessages(now_ms);
       event.channels = FullMembers(*members, policy);
     }
   } else if (IsFull({}, policy)) {
-    if (owner_ == nullptr) DropExpiredMessages(now_ms);
+    DropExpiredMessages(now_ms);
     if (IsFull({}, policy)) {
       chorale::Add(surroundings_.counters.group_full, static_cast<uint64_t>(count));
       return {0, count};
@@ -172,8 +176,8 @@ Mailbox::Reached Mailbox::SendToGroup(const std::string& group,
 int64_t Mailbox::Unread(int64_t now_ms) {
   absl::MutexLock lock(&mutex_);
   if (closed_) return -1;
-  if (owner_ == nullptr) DropExpiredMessages(now_ms);
-  return unconsumed_;
+  DropExpiredMessages(now_ms);
+  return CountUnconsumed();
 }
 
 // ---- memberships ----
@@ -243,7 +247,7 @@ bool Mailbox::Tidy(int64_t grace_ms, int64_t now_ms) {
   }
   if (closed_) return true;
   DropExpiredMembers(now_ms);
-  if (owner_ == nullptr) DropExpiredMessages(now_ms);
+  DropExpiredMessages(now_ms);
   return false;
 }
 
@@ -256,7 +260,7 @@ void Mailbox::Flush() {
 
 Mailbox::State Mailbox::state() const {
   absl::MutexLock lock(&mutex_);
-  State state{owner_ != nullptr, unconsumed_, event_bytes_, 0};
+  State state{owner_ != nullptr, CountUnconsumed(), event_bytes_, 0};
   for (const auto& [group, members] : groups_) state.memberships += members.size();
   return state;
 }
@@ -292,11 +296,19 @@ void Mailbox::WakeOwner() {
 
 bool Mailbox::IsFull(std::string_view channel, const LayerPolicy& policy) {
   if (policy.scope == CapacityScope::kMailbox) {
-    return unconsumed_ >= capacity_.value_or(policy.CapacityOf(name_));
+    return CountUnconsumed() >= capacity_.value_or(policy.CapacityOf(name_));
   }
-  const auto found = unconsumed_by_channel_.find(channel);
-  const int64_t count = found == unconsumed_by_channel_.end() ? 0 : found->second;
-  return count >= policy.CapacityOf(channel);
+  return CountUnconsumed(channel) >= policy.CapacityOf(channel);
+}
+
+int64_t Mailbox::CountUnconsumed() const { return unconsumed_ + (ended_ ? ended_->unconsumed : 0); }
+
+int64_t Mailbox::CountUnconsumed(std::string_view channel) const {
+  const auto count = [channel](const StringMap<int64_t>& channels) {
+    const auto found = channels.find(channel);
+    return found == channels.end() ? 0 : found->second;
+  };
+  return count(unconsumed_by_channel_) + (ended_ ? count(ended_->unconsumed_by_channel) : 0);
 }
 
 std::vector<std::string> Mailbox::FullMembers(const Members& members, const LayerPolicy& policy) {
@@ -470,11 +482,39 @@ void Mailbox::BeginEpoch(std::deque<MailboxEvent> kept) {
 
 void Mailbox::Reset(Why why) {
   if (!events_.empty()) chorale::Add(surroundings_.counters.reset);
-  // An overflow that the owner was not told of is not hidden by a flush.
-  if (!reset_from_ || why == Why::kOverflow) reset_why_ = why;
-  if (owner_ != nullptr && !reset_from_) reset_from_ = epoch_;
+  if (owner_ != nullptr) EndEpoch(why);
   BeginEpoch({});
-  if (reset_from_) WakeOwner();
+  if (ended_) WakeOwner();
+}
+
+// Several that end before the owner is told are one to him.
+void Mailbox::EndEpoch(Why why) {
+  if (!ended_) ended_ = {epoch_, why, messages_shown_, messages_consumed_, 0, {}};
+  if (why == Why::kFlush) {
+    // An overflow that the owner was not told of is not hidden.
+    ended_->unconsumed = 0;
+    ended_->unconsumed_by_channel.clear();
+    return;
+  }
+  ended_->why = why;
+  ended_->unconsumed += unconsumed_;
+  for (const auto& [channel, count] : unconsumed_by_channel_) {
+    ended_->unconsumed_by_channel[channel] += count;
+  }
+}
+
+// Which messages the application has consumed, of all that the owner's last epoch has counted, is
+// known for the mailbox only; the channels have room when he has been told.
+Mailbox::Acknowledged Mailbox::AcknowledgeEnded(const Progress& progress) {
+  if (!ended_ || progress.epoch != ended_->name) return Acknowledged::kYes;
+  if (progress.consumed > ended_->messages_shown) return Acknowledged::kNeverSent;
+  if (progress.consumed > ended_->messages_consumed) {
+    const uint64_t more = progress.consumed - ended_->messages_consumed;
+    ended_->messages_consumed = progress.consumed;
+    ended_->unconsumed = std::max(int64_t{0}, ended_->unconsumed - static_cast<int64_t>(more));
+    chorale::Add(surroundings_.counters.received, more);
+  }
+  return Acknowledged::kYes;
 }
 
 void Mailbox::LeaveAllGroups() {

@@ -19,6 +19,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -95,8 +96,13 @@ class Mailbox : public std::enable_shared_from_this<Mailbox> {
                              std::optional<int64_t> capacity, int64_t now_ms);
   // The owner is gone; another may come until the layer's grace time is over.
   void Leave(const MailboxOwner* owner, int64_t now_ms);
-  // Shows the owner up to `most` events that he was not sent yet. False if there are more.
-  bool Take(const MailboxOwner* owner, size_t most,
+  struct Room {
+    size_t events;
+    size_t bytes = std::numeric_limits<size_t>::max();  // the event that exceeds it is the last
+  };
+  // Shows the owner events that he was not sent yet, as long as there is room. False if there are
+  // more: then he takes again and is not woken.
+  bool Take(const MailboxOwner* owner, Room room, int64_t now_ms,
             const std::function<void(uint64_t epoch, const MailboxEvent&)>& show);
 
   // How many messages a channel's consumers have still to consume of those acknowledged.
@@ -108,7 +114,7 @@ class Mailbox : public std::enable_shared_from_this<Mailbox> {
     std::span<const Unconsumed> unconsumed = {};  // the channels that changed; channel scope only
   };
   enum class Acknowledged : uint8_t { kYes, kNotTheOwner, kNeverSent };
-  // Nothing changes if the epoch is over.
+  // Of an epoch that is over nothing changes but what EndedEpoch counts.
   Acknowledged Acknowledge(const MailboxOwner* owner, const Progress& progress);
 
   // ---- senders ----
@@ -186,6 +192,10 @@ class Mailbox : public std::enable_shared_from_this<Mailbox> {
   // Drops all events and has the owner told why.
   enum class Why : uint8_t { kFlush, kOverflow };
   void Reset(Why why) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void EndEpoch(Why why) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Acknowledged AcknowledgeEnded(const Progress& progress) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  int64_t CountUnconsumed() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  int64_t CountUnconsumed(std::string_view channel) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void LeaveAllGroups() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void CloseLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
@@ -199,8 +209,17 @@ class Mailbox : public std::enable_shared_from_this<Mailbox> {
   std::atomic<bool> closed_ = false;  // written under the lock, and only once
 
   uint64_t epoch_ ABSL_GUARDED_BY(mutex_);
-  std::optional<uint64_t> reset_from_ ABSL_GUARDED_BY(mutex_);  // the epoch that the owner knows
-  Why reset_why_ ABSL_GUARDED_BY(mutex_) = Why::kFlush;
+  // The epoch that the owner knows, if it has ended and he was not told yet. What an overflow ends
+  // counts until then, also what it has dropped: else an owner who does not read would have his
+  // senders' messages dropped for ever, and never be full.
+  struct EndedEpoch {
+    uint64_t name;
+    Why why;
+    uint64_t messages_shown, messages_consumed;
+    int64_t unconsumed;
+    StringMap<int64_t> unconsumed_by_channel;
+  };
+  std::optional<EndedEpoch> ended_ ABSL_GUARDED_BY(mutex_);
   std::deque<MailboxEvent> events_ ABSL_GUARDED_BY(mutex_);  // not acknowledged yet
   size_t event_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   // The events with which the epoch began, as far as they are in events_.

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from support.observe import clients_on_two_threads, wait_until_blocked
+from support.observe import client_row, clients_on_two_threads, wait_until_blocked
 from support.resp import NULL, NULL_ARRAY, Double, Error, Push, RespClient, Simple, encode
 from support.server import Server
 from support.waiting import SCALE, scaled, wait_until
@@ -29,6 +29,7 @@ class Owner:
 
     def __init__(self, server: Server, mailbox: str = MAILBOX, *resume: int) -> None:
         self.client = server.connect(protocol=3)
+        self.id = self.client.ok("CLIENT", "ID")
         self.mailbox = mailbox
         self.epoch, self.number = self.open(*resume)
 
@@ -50,6 +51,13 @@ class Owner:
         """After a round trip through the server nothing has been pushed."""
         assert self.client.command("PING") == Simple("PONG")
         return not self.client.pushes and self.client.is_quiet(0.05)
+
+
+def unsent(client: RespClient, owner: Owner) -> int:
+    """Bytes that wait in the owner's connection."""
+    row = client_row(client, owner.id)
+    assert row is not None
+    return int(row["omem"])
 
 
 def stats(client: RespClient) -> dict[bytes, int]:
@@ -578,9 +586,9 @@ def test_who_has_let_a_mailbox_go_is_not_told_that_it_was_taken(
     """It was taken just before, and the push was still on its way to the connection."""
     server = server_factory(threads=1, enable_debug_command="yes")
     with server.connect() as control:
-        for _ in range(10):
+        for _ in range(5):
             older, newer = Owner(server), server.connect(protocol=3)
-            control.send("DEBUG", "SLEEP", "0.02")
+            control.send("DEBUG", "SLEEP", "0.1")
             newer.send("MAILBOX.OPEN", LAYER, MAILBOX)
             older.client.send(*how)
             older.client.send("PING")
@@ -707,6 +715,66 @@ def test_an_owner_that_never_acknowledges_costs_bounded_memory(
         assert [push[1], push[3]] == [owner.epoch, b"overflow"]
         owner.epoch, owner.number = push[2], 0
         owner.event(b"group-join", b"group", b"p.one!a")
+
+
+def test_messages_wait_in_the_mailbox_of_an_owner_that_does_not_read(
+    server_factory: Callable[..., Server],
+) -> None:
+    """More than the sockets take; they count, and arrive when it reads again."""
+    server = server_factory(mailbox_buffer_limit="32mb")
+    owner = Owner(server)
+    with server.connect() as client:
+        client.ok("LAYER.SET", LAYER, "CAPACITY", 10)
+        messages = [b"%d" % i * (2 << 20) for i in range(10)]
+        for message in messages:
+            assert client.command("CHANNEL.SEND", LAYER, MAILBOX + "a", message) == OK
+        assert client.command("CHANNEL.SEND", LAYER, MAILBOX + "a", "m") == FULL
+        assert client.command("CHANNEL.LEN", LAYER, MAILBOX + "a") == 10
+        assert unsent(client, owner) < 4 << 20
+        for message in messages:
+            owner.event(b"channel-message", b"p.one!a", message)
+        assert owner.ack(3) == OK
+        for _ in range(3):
+            assert client.command("CHANNEL.SEND", LAYER, MAILBOX + "a", "m") == OK
+        assert client.command("CHANNEL.SEND", LAYER, MAILBOX + "a", "m") == FULL
+
+
+def test_what_waits_for_an_owner_that_does_not_read_expires(server: Server) -> None:
+    owner = Owner(server)
+    with server.connect() as client:
+        client.ok("LAYER.SET", LAYER, "CAPACITY", 20, "EXPIRY", "0.2")
+        for _ in range(20):
+            client.ok("CHANNEL.SEND", LAYER, MAILBOX + "a", "x" * (1 << 20))
+        wait_until(lambda: client.command("CHANNEL.LEN", LAYER, MAILBOX + "a") < 20)
+        client.ok("LAYER.SET", LAYER, "CAPACITY", 20)
+        client.ok("CHANNEL.SEND", LAYER, MAILBOX + "a", "last")
+        texts = []
+        while not texts or texts[-1] != b"last":
+            texts.append(owner.client.read_push()[4])
+        assert len(texts) < 21
+        assert stats(client)[b"expired"] == 21 - len(texts)
+
+
+def test_an_owner_that_does_not_read_costs_bounded_memory_and_is_full_in_the_end(
+    server_factory: Callable[..., Server],
+) -> None:
+    """Though it overflows before it is at its capacity."""
+    server = server_factory(mailbox_buffer_limit="4mb")
+    owner = Owner(server)
+    with server.connect(deadline=60) as client:
+        client.ok("LAYER.SET", LAYER, "CAPACITY", 100)
+        before = server.peak_memory()
+        message = "x" * (256 << 10)
+        sent = 0
+        while (reply := client.command("CHANNEL.SEND", LAYER, MAILBOX + "a", message)) == OK:
+            sent += 1
+            assert sent < 1000, "it is never full"
+        assert reply == FULL
+        assert stats(client)[b"reset"] > 0
+        assert server.peak_memory() - before < 24 << 20
+        while (push := owner.client.read_push())[0] != b"mailbox-reset":
+            pass
+        assert push[3] == b"overflow"
 
 
 def test_a_mailbox_that_is_closed_takes_its_memberships_with_it(server: Server) -> None:

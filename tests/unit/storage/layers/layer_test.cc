@@ -248,9 +248,10 @@ TEST_F(LayerThreadsTest, EveryMessageArrivesOnceWhileTheOwnerComesAndGoes) {
   for (uint64_t round = 0; inbox.messages() < kSenders * kMessages; ++round) {
     const auto owner = std::make_shared<SilentOwner>();
     inbox.Begin(*mailbox->Open(owner, inbox.resume(), std::nullopt, kNow));
-    mailbox->Take(owner.get(), 100,
+    mailbox->Take(owner.get(), {100}, kNow,
                   [&](uint64_t epoch, const MailboxEvent& event) { inbox.Arrive(epoch, event); });
-    mailbox->Take(owner.get(), 100, [](uint64_t, const MailboxEvent&) {});  // lost on the way
+    mailbox->Take(owner.get(), {100}, kNow,
+                  [](uint64_t, const MailboxEvent&) {});  // lost on the way
     if (round % 2 == 0) {
       const auto done =
           mailbox->Acknowledge(owner.get(), {std::nullopt, inbox.resume().received, 0});
@@ -273,7 +274,7 @@ TEST_F(LayerThreadsTest, FlushesAndMailboxesThatEndLeaveNoDeadMembersAndRepeatNo
     if (!opened) continue;
     inbox.Begin(*opened);
     for (int i = 0; i < 10; ++i) {
-      mailbox->Take(owner.get(), 100,
+      mailbox->Take(owner.get(), {100}, kNow,
                     [&](uint64_t epoch, const MailboxEvent& event) { inbox.Arrive(epoch, event); });
     }
     if (round % 3 == 0) layer_.Flush();

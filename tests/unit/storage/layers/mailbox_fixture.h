@@ -71,7 +71,7 @@ class MailboxFixture : public testing::Test {
   // What the owner is shown; notes the epoch and the last number.
   Strings Take(const Owner& owner, size_t most = 1000) {
     Strings shown;
-    mailbox_->Take(owner.get(), most, [&](uint64_t epoch, const MailboxEvent& event) {
+    mailbox_->Take(owner.get(), {most}, now_ms_, [&](uint64_t epoch, const MailboxEvent& event) {
       shown.push_back(Describe(event));
       const bool reset = event.kind == MailboxEvent::Kind::kReset;
       epoch_ = reset ? event.number : epoch;

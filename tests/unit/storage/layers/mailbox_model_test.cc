@@ -96,7 +96,7 @@ class MailboxModelTest : public MailboxFixture, public testing::WithParamInterfa
 
   // ---- what the process does ----
   void TakeSome(size_t most) {
-    mailbox_->Take(owner_.get(), most, [&](uint64_t epoch, const MailboxEvent& event) {
+    mailbox_->Take(owner_.get(), {most}, now_ms_, [&](uint64_t epoch, const MailboxEvent& event) {
       under_way_.push_back({epoch, event});
     });
   }

@@ -27,13 +27,43 @@ TEST_F(MailboxTest, AnOwnerIsWokenOnceForAllThatHeHasNotTaken) {
 TEST_F(MailboxTest, AnOwnerWhoTakesAPartIsToTakeTheRestWithoutBeingWoken) {
   const Owner owner = Open();
   for (const char* text : {"1", "2", "3"}) Send("p.one!a", text);
-  bool all = mailbox_->Take(owner.get(), 2, [](uint64_t, const MailboxEvent&) {});
+  bool all = mailbox_->Take(owner.get(), {2}, now_ms_, [](uint64_t, const MailboxEvent&) {});
   EXPECT_FALSE(all);
   Send("p.one!a", "4");
   EXPECT_EQ(owner->wakes, 1);
   EXPECT_EQ(Take(owner), (Strings{"message p.one!a=3", "message p.one!a=4"}));
-  all = mailbox_->Take(owner.get(), 1, [](uint64_t, const MailboxEvent&) { FAIL(); });
+  all = mailbox_->Take(owner.get(), {1}, now_ms_, [](uint64_t, const MailboxEvent&) { FAIL(); });
   EXPECT_TRUE(all);
+}
+
+TEST_F(MailboxTest, AnOwnerIsShownWhatHeHasRoomForAndAtLeastOneEvent) {
+  const Owner owner = Open();
+  for (int i = 0; i < 4; ++i) Send("p.one!a", std::string(1000, 'x'));
+  size_t shown = 0;
+  const auto take = [&](size_t bytes) {
+    return mailbox_->Take(owner.get(), {100, bytes}, now_ms_,
+                          [&](uint64_t, const MailboxEvent&) { ++shown; });
+  };
+  EXPECT_FALSE(take(1));
+  EXPECT_EQ(shown, 1u);
+  EXPECT_FALSE(take(1500));
+  EXPECT_EQ(shown, 3u);
+  EXPECT_TRUE(take(1500));
+  EXPECT_EQ(shown, 4u);
+}
+
+TEST_F(MailboxTest, WhatExpiresBeforeAnOwnerTakesItIsNotShown) {
+  policy_.capacity = 2;
+  const Owner owner = Open();
+  Send("p.one!a", "old");
+  now_ms_ += 1;
+  Send("p.one!a", "new");
+  EXPECT_FALSE(Send("p.one!a"));
+  now_ms_ += policy_.expiry_ms - 1;
+  EXPECT_EQ(mailbox_->Unread(now_ms_), 1);
+  EXPECT_TRUE(Send("p.one!a", "newest")) << "there is room again";
+  EXPECT_EQ(Take(owner), (Strings{"message p.one!a=new", "message p.one!a=newest"}));
+  EXPECT_EQ(counters_.expired, 1u);
 }
 
 TEST_F(MailboxTest, WhoeverIsNoLongerTheOwnerIsShownNothing) {
@@ -378,6 +408,58 @@ TEST_F(MailboxTest, WhatWaitsIsBoundedAndTheOwnerIsToldWhatHeLost) {
   EXPECT_EQ(shown[1], "join chat p.one!a");
   EXPECT_NE(epoch_, epoch);
   EXPECT_LT(unconsumed(), 10) << "what was dropped takes no capacity";
+}
+
+class MailboxOverflowTest : public MailboxFixture, public testing::WithParamInterface<bool> {
+ protected:
+  MailboxOverflowTest() {
+    policy_.scope = GetParam() ? CapacityScope::kChannel : CapacityScope::kMailbox;
+    policy_.capacity = 50;
+    most_bytes_ = 10'000;
+  }
+  // With messages of a kilobyte; returns how many it took.
+  int Fill() {
+    for (int sent = 0; sent < 1000; ++sent) {
+      if (!Send("p.one!a", std::string(1000, 'x'))) return sent;
+    }
+    return 1000;
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Scopes, MailboxOverflowTest, testing::Bool());
+
+TEST_P(MailboxOverflowTest, WhatIsDroppedTakesCapacityUntilTheOwnerIsTold) {
+  const Owner owner = Open();
+  EXPECT_EQ(Fill(), 50);
+  EXPECT_LE(bytes(), most_bytes_);
+  EXPECT_EQ(unconsumed(), 50);
+  EXPECT_EQ(Take(owner)[0], "reset");
+  EXPECT_LT(unconsumed(), 10);
+  EXPECT_TRUE(Send("p.one!a"));
+}
+
+TEST_P(MailboxOverflowTest, WhatWasConsumedBeforeTheOwnerIsToldTakesNoCapacity) {
+  const Owner owner = Open();
+  const uint64_t epoch = opened_.epoch;
+  for (int i = 0; i < 5; ++i) Send("p.one!a");
+  Take(owner);
+  EXPECT_EQ(Fill(), 45);
+  EXPECT_EQ(Ack(owner, 5, 6, {}, epoch), Acknowledged::kNeverSent);
+  EXPECT_EQ(Ack(owner, 5, 4, {}, epoch), Acknowledged::kYes);
+  EXPECT_EQ(Ack(owner, 5, 4, {}, epoch), Acknowledged::kYes) << "again";
+  EXPECT_EQ(unconsumed(), 46);
+  EXPECT_EQ(counters_.received, 4u);
+}
+
+TEST_P(MailboxOverflowTest, NothingIsCountedForAnOwnerWhoHasLeftOrWasFlushed) {
+  Owner owner = Open();
+  EXPECT_EQ(Fill(), 50);
+  mailbox_->Flush();
+  EXPECT_EQ(unconsumed(), 0);
+  EXPECT_EQ(Fill(), 50);
+  EXPECT_EQ(Take(owner)[0], "reset");
+  EXPECT_GT(Fill(), 40);
+  Leave(owner);
+  EXPECT_LT(unconsumed(), 10);
 }
 
 TEST_F(MailboxTest, ManyMembersAreNoReasonToDropMessages) {
