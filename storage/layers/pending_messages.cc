@@ -35,13 +35,14 @@ void PendingMessages::Undo(const MailboxEvent& event) {
 }
 
 void PendingMessages::Finish() {
-  for (const auto& [group, messages] : groups_) {
+  for (const auto& [group, count] : groups_) {
+    const int64_t messages = count;  // clang takes no structured binding into a lambda
     if (members_.MostMembers(group) < counts_.size()) {
       members_.ForEachMember(group, [&](std::string_view channel) { Count(channel, messages); });
       continue;
     }
-    for (auto& [channel, count] : counts_) {
-      if (members_.Contains(group, channel)) count += messages;
+    for (auto& [channel, pending] : counts_) {
+      if (members_.Contains(group, channel)) pending += messages;
     }
   }
 }
