@@ -334,6 +334,16 @@ bool Connection::OverOutputLimit() {
 void Connection::Deliver(const Frame& frame) {
   if (closed_ || dropping_) return;
   output_.Append(frame);
+  SendLater();
+}
+
+void Connection::Deliver(std::string_view bytes) {
+  if (closed_ || dropping_) return;
+  output_.Append(bytes);
+  SendLater();
+}
+
+void Connection::SendLater() {
   if (OverOutputLimit()) {
     CloseLater();
     return;

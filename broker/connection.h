@@ -81,6 +81,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool TimeOutBlock();
   // Appends output that the client did not ask for, and has it sent when the turn ends.
   void Deliver(const Frame& frame);
+  void Deliver(std::string_view bytes);
   // The same, sent at once. Not while commands of the client run, whose replies would come later.
   void Push(std::string_view bytes);
   // Closes the connection of a client that missed something because its thread is too far behind.
@@ -128,6 +129,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool OverQueryLimit(size_t bytes);
   void CloseIfDone();
   void Send(std::string_view bytes);
+  void SendLater();
   void DeliverWhatWaited();
   void StartWrite();
   void OnWritten(const boost::system::error_code& error, size_t bytes);

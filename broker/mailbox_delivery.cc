@@ -1,5 +1,8 @@
 #include "broker/mailbox_delivery.h"
 
+#include <fmt/format.h>
+
+#include <iterator>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -18,6 +21,9 @@ using Kind = MailboxEvent::Kind;
 
 // Events that are written in one go; others have their turn in between.
 constexpr size_t kEventsPerTurn = 256;
+// A body from this size on is not copied for each mailbox, but shared by the connections it is sent
+// to.
+constexpr size_t kShareFrom = 64 << 10;
 
 std::string_view WordFor(Kind kind) {
   switch (kind) {
@@ -35,14 +41,24 @@ std::string_view WordFor(Kind kind) {
   return {};
 }
 
-void WriteEvent(ReplyWriter& push, uint64_t epoch, const MailboxEvent& event) {
+// `output` belongs to the connection, and is empty again when the body was put behind it.
+void WriteEvent(Connection& connection, std::string& output, uint64_t epoch,
+                const MailboxEvent& event) {
+  ReplyWriter push(&output, 3);
   const bool message = event.message != nullptr;
   push.PushHeader(4 + (message ? 1 : 0) + event.channels.size());
   push.Bulk(WordFor(event.kind));
   push.Integer(static_cast<int64_t>(epoch));
   push.Integer(static_cast<int64_t>(event.number));
   push.Bulk(event.name);
-  if (message) push.Bulk(*event.message);
+  if (message && event.message->size() >= kShareFrom && !connection.processing()) {
+    fmt::format_to(std::back_inserter(output), "${}\r\n", event.message->size());
+    connection.Deliver(output);
+    connection.Deliver(event.message);
+    output = "\r\n";
+  } else if (message) {
+    push.Bulk(*event.message);
+  }
   for (const std::string& channel : event.channels) push.Bulk(channel);
 }
 
@@ -80,10 +96,10 @@ void MailboxDelivery::Append(Connection& connection, std::string& output) {
   if (connection.ending()) return;
   const size_t room = connection.RoomForEvents();
   if (room == 0) return;
-  ReplyWriter push(&output, 3);
-  const bool all = mailbox_->Take(
-      this, {kEventsPerTurn, room}, thread_.now_ms(),
-      [&](uint64_t epoch, const MailboxEvent& event) { WriteEvent(push, epoch, event); });
+  const bool all = mailbox_->Take(this, {kEventsPerTurn, room}, thread_.now_ms(),
+                                  [&](uint64_t epoch, const MailboxEvent& event) {
+                                    WriteEvent(connection, output, epoch, event);
+                                  });
   if (!all) thread_.DeliverLater(shared_from_this());
 }
 

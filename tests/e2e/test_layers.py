@@ -698,6 +698,26 @@ def test_in_the_channel_scope_a_slow_consumer_holds_up_no_other(server: Server) 
         assert client.command("GROUP.SEND", LAYER, "group", "m") == [2, 0]
 
 
+@pytest.mark.parametrize("size", [100, 64 << 10, 1 << 20])
+def test_a_large_message_arrives_whole_in_every_mailbox(server: Server, size: int) -> None:
+    owners = [Owner(server, f"p.{i}!") for i in range(4)]
+    full, members = "p.0!full", ["p.0!a", "p.1!a", "p.2!a", "p.3!a"]
+    with server.connect(deadline=30) as client:
+        client.ok("LAYER.SET", LAYER, "SCOPE", "CHANNEL", "CHANNEL_CAPACITY", "*!full", 1)
+        client.ok("CHANNEL.SEND", LAYER, full, "m")
+        owners[0].event(b"channel-message", full.encode(), b"m")
+        client.ok("GROUP.ADD", LAYER, "group", full, *members)
+        for owner, member in zip(owners, members, strict=True):
+            joined = [full.encode()] if owner is owners[0] else []
+            owner.event(b"group-join", b"group", *joined, member.encode())
+        for i in range(3):
+            message = b"%d" % i * size
+            assert client.command("GROUP.SEND", LAYER, "group", message) == [4, 1]
+            for owner in owners:
+                left_out = [full.encode()] if owner is owners[0] else []
+                owner.event(b"group-message", b"group", message, *left_out)
+
+
 def test_an_owner_that_never_acknowledges_costs_bounded_memory(
     server_factory: Callable[..., Server],
 ) -> None:
