@@ -476,6 +476,31 @@ def test_replies_come_before_the_pushes_that_their_commands_bring(server: Server
     ]
 
 
+def test_a_push_does_not_overtake_the_replies_of_a_client_whose_script_runs(
+    server_factory: Callable[..., Server],
+) -> None:
+    """A script past its time serves the loop, and with it what other threads have sent."""
+    server = server_factory(lua_time_limit=500, threads=2)
+    by_thread = clients_on_two_threads(server)
+    script = "redis.call('PUBLISH', 'began', '') while true do end"
+    for there, here in ((0, 1), (1, 0)):
+        runner, (sender, listener) = by_thread[there][0], by_thread[here][:2]
+        runner.ok("HELLO", 3)
+        epoch, _ = runner.ok("MAILBOX.OPEN", LAYER, MAILBOX)
+        listener.ok("SUBSCRIBE", "began")
+        runner.send_raw(encode("ECHO", "first") + encode("EVAL", script, 0))
+        assert listener.read() == [b"message", b"began", b""]
+        # No name of a channel: for the sake of one, shards would be locked.
+        sender.ok("CHANNEL.SEND", LAYER, MAILBOX + "a", "a message")
+        # Is answered once the loop is served, behind what was posted to it.
+        by_thread[there][1].ok("SCRIPT", "KILL")
+        assert runner.read() == b"first"
+        assert isinstance(runner.read(), Error)
+        assert runner.read() == Push([b"channel-message", epoch, 1, b"p.one!a", b"a message"])
+        runner.ok("MAILBOX.CLOSE", LAYER, MAILBOX)
+        listener.ok("UNSUBSCRIBE")
+
+
 @pytest.mark.parametrize("last", ["QUIT", "RESET"])
 def test_what_a_client_sends_itself_at_its_end_is_left_to_the_next_owner(
     server: Server, last: str
