@@ -41,7 +41,8 @@ std::string_view WordFor(Kind kind) {
   return {};
 }
 
-// `output` belongs to the connection, and is empty again when the body was put behind it.
+// Appends the event to `output`, which is to be sent next. A large body is handed to the
+// connection, with what `output` held before it.
 void WriteEvent(Connection& connection, std::string& output, uint64_t epoch,
                 const MailboxEvent& event) {
   ReplyWriter push(&output, 3);
