@@ -4,6 +4,7 @@ import asyncio
 import gc
 import multiprocessing
 import os
+import signal
 import ssl
 import subprocess
 import sys
@@ -300,7 +301,7 @@ def test_hosts_are_parsed_as_channels_redis_does():
     (host,) = parse_hosts(["redis://user:p%40ss@example:7000/3"])
     assert (host.host, host.port, host.database) == ("example", 7000, 3)
     assert (host.username, host.password) == ("user", "p@ss")
-    assert host.name == "example:7000"
+    assert host.name == "example:7000/3"
     assert "p@ss" not in repr(host)
     (host,) = parse_hosts(["unix://:secret@/run/chorale.sock?db=2"])
     assert (host.path, host.password, host.database) == ("/run/chorale.sock", "secret", 2)
@@ -309,6 +310,11 @@ def test_hosts_are_parsed_as_channels_redis_does():
     (host,) = parse_hosts(["rediss://example"])
     assert host.tls is not None
     assert host.tls.check_hostname
+    (host,) = parse_hosts(["rediss://example?ssl_check_hostname=false"])
+    assert not host.tls.check_hostname
+    with pytest.raises(ValueError, match="twice"):
+        parse_hosts(["redis://example", ("example", 6379)])
+    assert len(parse_hosts(["redis://example/0", "redis://example/1"])) == 2
     (host,) = parse_hosts(["rediss://example?ssl_cert_reqs=none"])
     assert not host.tls.check_hostname
 
@@ -484,6 +490,13 @@ def test_what_a_loop_has_not_read_is_read_by_the_next(server):
     assert asyncio.run(send_and_read_one()) == 0
     for number in (1, 2):
         assert asyncio.run(receive(layer, channel))["number"] == number
+
+    async def send_while_waiting():
+        waiting = asyncio.create_task(receive(layer, channel))
+        await layer.group_send("room", {"type": "chat", "number": 3})
+        return (await waiting)["number"]
+
+    assert asyncio.run(send_while_waiting()) == 3
     assert layer.health().gaps == 0
 
 
@@ -491,6 +504,32 @@ async def test_a_channel_of_a_loop_that_runs_cannot_be_received_in_another(layer
     channel = await layer.new_channel()
     with pytest.raises(RuntimeError, match="another event loop"):
         await asyncio.to_thread(lambda: asyncio.run(layer.receive(channel)))
+
+
+async def test_a_loop_may_close_its_connections_a_thousand_times(make_layer):
+    layer = make_layer()
+    loop = asyncio.new_event_loop()
+
+    def use():
+        for _ in range(1100):
+            loop.run_until_complete(layer.new_channel())
+            loop.run_until_complete(layer.close_pools())
+        loop.close()
+
+    await asyncio.to_thread(use)
+    assert loop.is_closed()
+
+
+async def test_a_message_that_was_taken_for_a_worker_that_left_goes_to_another(server, make_layer):
+    leaving, staying = make_layer(), make_layer()
+    waiting = asyncio.create_task(leaving.receive("tasks"))
+    with server.connect() as raw:
+        await wait_until_async(lambda: info_number(raw, "clients", "blocked_clients") == 1)
+        raw.ok("CHANNEL.SEND", "asgi", "tasks", b"\x81\xa4type\xa4work")
+    while not leaving._own_sessions().general.count(b"tasks"):  # it has come
+        await asyncio.sleep(0)
+        waiting.cancel()
+    assert (await receive(staying, "tasks")) == {"type": "work"}
 
 
 async def test_messages_that_were_taken_for_a_worker_that_left_go_back(server, make_layer):
@@ -537,6 +576,40 @@ def test_a_forked_process_has_channels_and_connections_of_its_own(server):
     types = [asyncio.run(receive(layer, "tasks"))["type"] for _ in range(5)]
     assert sorted(types) == ["child", "child", "parent", "parent", "parent again"]
     client.close()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+async def test_a_connection_ends_with_the_process_that_made_it_and_not_with_its_children(
+    server, make_layer
+):
+    layer = make_layer(grace=0.5)
+    reading, writing = os.pipe()
+    parent = os.fork()
+    if parent == 0:  # makes a member, forks a child that stays, and dies
+        os.close(reading)
+        dying = ChoraleChannelLayer(hosts=[server.url()], grace=0.5)
+
+        async def join():
+            await dying.group_add("room", await dying.new_channel())
+            with channels_chorale.Client(hosts=[server.url()]) as client:
+                assert client.group_count("room") == 1
+                child = os.fork()
+                if child == 0:
+                    signal.pause()
+                os.write(writing, str(child).encode())
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        asyncio.new_event_loop().run_until_complete(asyncio.to_thread(asyncio.run, join()))
+    os.close(writing)
+    os.waitpid(parent, 0)
+    child = int(os.read(reading, 20))
+    os.close(reading)
+    try:
+        async with asyncio.timeout(scaled(10)):
+            while await layer.group_count("room"):
+                await asyncio.sleep(0.05)
+    finally:
+        os.kill(child, signal.SIGKILL)
 
 
 # ---- the synchronous client ----

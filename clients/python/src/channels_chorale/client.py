@@ -17,14 +17,17 @@ class Client:
     thread; each host has one connection, made with the first command, and calls take turns. In a
     process that was forked it makes its own.
 
-    A broker that is away is waited for for 10 seconds. Raises ConnectionLost then, or when the
-    connection ends before the reply comes: whether the message was sent is unknown then, and it is
-    not sent again.
+    A broker that is away is waited for for 10 seconds; then it raises BrokerAway: nothing was sent.
+    ConnectionLost is raised when the connection ends before the reply comes, or there is none
+    for 10 seconds: whether the message was sent is unknown then, and it is not sent again.
     """
 
     def __init__(self, *args: Any, **config: Any) -> None:
         self._settings = Settings(*args, **config)
-        self._wires = [Wire(host, self._settings.policy.command()) for host in self._settings.hosts]
+        self._wires = [
+            Wire(host, policy.command())
+            for host, policy in zip(self._settings.hosts, self._settings.policies, strict=True)
+        ]
 
     @classmethod
     def from_settings(cls, alias: str = "default") -> Client:
@@ -91,6 +94,6 @@ class Client:
 
     def _execute(self, command: Command, name: str) -> Any:
         try:
-            return self._wires[command.home].execute(command.words, again=command.again)
+            return self._wires[command.home].execute(command.words, repeatable=command.repeatable)
         except ServerError as error:
             raise self._settings.exception_for(error, name) from None

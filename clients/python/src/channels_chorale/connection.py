@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import contextlib
+import contextvars
 import logging
 import random
 import time
@@ -12,20 +14,24 @@ from typing import Any, cast
 
 import hiredis
 
-from channels_chorale.errors import ConnectionLost, ServerError
+from channels_chorale.errors import REFUSALS, BrokerAway, ConnectionLost, ServerError
 from channels_chorale.hosts import Host
 from channels_chorale.waiting import within
-from channels_chorale.wire import NOT_YET, Word, hello, new_reader
+from channels_chorale.wire import NOT_YET, Word, close_in_child, hello, new_reader
 
 logger = logging.getLogger("channels_chorale")
 
-# Seconds.
+# Seconds: for the connection itself, for what is said on it first, and for its end.
 CONNECT_TIMEOUT = 5.0
+SETUP_TIMEOUT = 30.0
 CLOSE_TIMEOUT = 1.0
 # A connection on which nothing has arrived for so long is asked whether it is alive,
-PING_AFTER = 15.0
-# and given up when nothing arrives for so long.
-DEAD_AFTER = 30.0
+PING_AFTER = 10.0
+# so often, so many seconds apart; if nothing arrives then, it is given up.
+PINGS = 2
+PING_EVERY = 5.0
+# Between two attempts. Each pause is drawn at random, because many processes lose the same broker
+# at the same time.
 FIRST_DELAY = 0.05
 LONGEST_DELAY = 5.0
 
@@ -71,38 +77,44 @@ class Connection(asyncio.Protocol):
         self._start()
 
     def _start(self) -> None:
-        self._keeper = self._loop.create_task(self._keep_connected())
+        # In an empty context: the connection outlives whoever happened to need it first.
+        context = contextvars.Context()
+        self._keeper = context.run(self._loop.create_task, self._keep_connected())
+
+    def keep(self) -> None:
+        """Goes on after somebody has cancelled all tasks of the event loop."""
+        if self._keeper.done() and not self._closed:
+            self._start()
 
     # ---- commands ----
 
     async def execute(self, *words: Word, patience: float) -> Any:
         """Sends a command when the broker is there, and returns its reply.
 
-        Raises ServerError for an error reply, or when the broker refuses the connection; and
-        ConnectionLost if it is away for more than `patience` seconds or the connection ends before
-        the reply comes.
+        Raises ServerError for an error reply, or when the broker refuses the connection; BrokerAway
+        if it is away for more than `patience` seconds; ConnectionLost if the connection ends before
+        the reply comes, which one without an answer does after some 20 seconds.
         """
         if not self._may_send():
             await self._wait_until_ready(patience)
         return await self.command(*words)
 
     def _may_send(self) -> bool:
-        return self.connected_since is not None and self._writable
+        return self.ready and self._writable
 
     async def _wait_until_ready(self, patience: float) -> None:
         deadline = self._loop.time() + patience
         while not self._may_send():
             if self._closed:
-                raise ConnectionLost("the connection was closed")
-            if self._keeper.done():  # whoever ended the loop's tasks goes on with it
-                self._start()
+                raise BrokerAway(f"the connection to {self.host.name} was closed")
+            self.keep()
             waiter: asyncio.Future[None] = self._loop.create_future()
             self._waiters.append(waiter)
             try:
                 await within(deadline - self._loop.time(), waiter)
             except TimeoutError:
                 reason = self.last_error or "it does not answer"
-                raise ConnectionLost(f"the broker {self.host.name} is away: {reason}") from None
+                raise BrokerAway(f"the broker {self.host.name} is away: {reason}") from None
             finally:
                 if waiter in self._waiters:
                     self._waiters.remove(waiter)
@@ -150,25 +162,39 @@ class Connection(asyncio.Protocol):
     @property
     def ready(self) -> bool:
         """It is up, and on_connect is done."""
-        return self.connected_since is not None
+        return self._transport is not None and self.connected_since is not None
 
     def reconnect(self) -> None:
         """Gives the connection up that there is, for a new one."""
         if self._transport is not None:
             self._transport.abort()
 
-    async def close(self) -> None:
-        """Ends the connection and the attempts to have one."""
+    def stop(self) -> None:
+        """Ends the attempts to have a connection; what there is to be sent leaves, then it ends."""
         self._closed = True
         self._keeper.cancel()
         self._release_waiters()
         if self._transport is not None:
             self._flush()
             self._transport.close()
-            try:
+
+    async def close(self) -> None:
+        """stop(), and waits for the end; not long."""
+        self.stop()
+        try:
+            await asyncio.wait({self._keeper}, timeout=CLOSE_TIMEOUT)
+            if self._transport is not None:
                 await within(CLOSE_TIMEOUT, self._lost.wait())
-            except TimeoutError:  # the broker does not read what was sent last
-                self._transport.abort()
+        except TimeoutError:  # the broker does not read what was sent last
+            pass
+        finally:
+            self.reconnect()
+
+    def close_in_child(self) -> None:
+        """In a process that was forked: the connection is the parent's, and must end with it."""
+        sock = self._transport.get_extra_info("socket") if self._transport is not None else None
+        if sock is not None and sock.fileno() >= 0:
+            close_in_child(sock.fileno())
 
     # ---- staying connected ----
 
@@ -177,22 +203,23 @@ class Connection(asyncio.Protocol):
         while True:
             try:
                 await within(CONNECT_TIMEOUT, self._connect())
-            except (OSError, ServerError, ConnectionLost, TimeoutError) as error:
+                await within(SETUP_TIMEOUT, self._set_up())
+            except Exception as error:  # whatever it is: it is tried again, and told
                 self._note_failure(error)
-                # Many processes lose the same broker at the same time.
                 await asyncio.sleep(random.uniform(delay / 2, delay))
                 delay = min(delay * 2, LONGEST_DELAY)
                 continue
             delay = FIRST_DELAY
             self.last_error = None
             await self._watch()
+            await asyncio.sleep(random.uniform(0, FIRST_DELAY))
 
     def _note_failure(self, error: BaseException) -> None:
         text = str(error) or type(error).__name__
         if text != self.last_error:
             logger.warning("cannot use the broker %s: %s", self.host.name, text)
         self.last_error = text
-        if isinstance(error, ServerError):  # such as a wrong password: to wait will not help
+        if isinstance(error, ServerError) and error.code in REFUSALS:
             self._release_waiters(error)
         if self._transport is not None:
             self._transport.abort()
@@ -209,26 +236,33 @@ class Connection(asyncio.Protocol):
             await self._loop.create_connection(lambda: self, host.host, host.port, ssl=host.tls)
         reply = await self.command(*hello(host))
         self.client_id = reply[b"id"]
+
+    async def _set_up(self) -> None:
         await self._on_connect(self)
+        if self._transport is None:
+            raise ConnectionLost(f"lost {self.host.name}")
         self.connected_since = time.time()
         self._release_waiters()
 
     async def _watch(self) -> None:
-        """Until the connection is lost; asks after it when it is silent."""
+        """Until the connection is lost; asks after it when it is silent.
+
+        It counts its questions, not the time: the event loop may have stood still.
+        """
+        asked = 0
         while not self._lost.is_set():
-            silent = self._loop.time() - self._last_received
-            if silent >= DEAD_AFTER:
-                logger.warning("the broker %s is silent; reconnecting", self.host.name)
-                if self._transport is not None:
-                    self._transport.abort()
+            if self._loop.time() - self._last_received < PING_AFTER:
+                asked = 0
+            elif asked == PINGS:
+                logger.warning("the broker %s does not answer; reconnecting", self.host.name)
+                self.reconnect()
                 await self._lost.wait()
                 return
-            if silent >= PING_AFTER:
+            else:
                 self.post("PING")
-            try:
-                await within(PING_AFTER / 2, self._lost.wait())
-            except TimeoutError:
-                continue
+                asked += 1
+            with contextlib.suppress(TimeoutError):
+                await within(PING_EVERY, self._lost.wait())
 
     # ---- asyncio.Protocol ----
 

@@ -32,7 +32,8 @@ class Host:
     @property
     def name(self) -> str:
         """What it is called, without credentials: the same in every process."""
-        return self.path or f"{self.host}:{self.port}"
+        name = self.path or f"{self.host}:{self.port}"
+        return f"{name}/{self.database}" if self.database else name
 
 
 def parse_hosts(hosts: Sequence[Any] | None) -> list[Host]:
@@ -47,7 +48,10 @@ def parse_hosts(hosts: Sequence[Any] | None) -> list[Host]:
         return [_from_url(DEFAULT_URL, {})]
     if isinstance(hosts, (str, bytes)):
         raise ValueError("hosts must be a list, even if there is only one")
-    return [_parse(entry) for entry in hosts]
+    found = [_parse(entry) for entry in hosts]
+    if len({host.name for host in found}) < len(found):
+        raise ValueError("hosts: a broker is named twice")
+    return found
 
 
 def _parse(entry: Any) -> Host:
@@ -95,7 +99,7 @@ def _from_url(url: str, options: dict[str, Any]) -> Host:
 
 
 def _from_options(options: dict[str, Any]) -> Host:
-    tls = _tls(options) if options.get("ssl") else None
+    tls = _tls(options) if _is_true(options.get("ssl", False)) else None
     try:
         return Host(
             host=str(options.get("host", "localhost")),
@@ -123,9 +127,16 @@ def _tls(options: dict[str, Any]) -> ssl.SSLContext:
     if str(options.get("ssl_cert_reqs", "required")) in ("none", "CERT_NONE", "None"):
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-    elif not options.get("ssl_check_hostname", True):
+    elif not _is_true(options.get("ssl_check_hostname", True)):
         context.check_hostname = False
     return context
+
+
+def _is_true(value: Any) -> bool:
+    """An option's value; in a URL it is text."""
+    if isinstance(value, str):
+        return value.lower() not in ("", "0", "f", "false", "n", "no")
+    return bool(value)
 
 
 def home_of(name: str, hosts: Sequence[Host]) -> int:

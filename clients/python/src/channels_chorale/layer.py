@@ -66,9 +66,10 @@ class ChoraleChannelLayer(Settings):
     its extensions "groups" and "flush".
 
     A broker that is away is waited for by send and the others for 10 seconds; then they raise
-    ConnectionLost, which is a ConnectionError. They also do when the connection ends before the
-    reply comes: whether the message was sent is unknown then, and it is not sent again. receive()
-    never fails because of the broker.
+    BrokerAway: nothing was sent. They raise ConnectionLost when the connection ends before the
+    reply comes, or, after some 20 seconds, when the broker does not answer: whether the message was
+    sent is unknown then, and it is not sent again. Both are ConnectionErrors. receive() never fails
+    because of the broker.
     """
 
     extensions = ["groups", "flush"]  # noqa: RUF012, as in the specification
@@ -98,12 +99,22 @@ class ChoraleChannelLayer(Settings):
             weakref.WeakKeyDictionary()
         )
         self._orphans: dict[str, tuple[float, list[Mailbox]]] = {}  # by name, and since when
+        self._closing_with: weakref.WeakSet[asyncio.AbstractEventLoop] = weakref.WeakSet()
         self._loops_seen = 0
         # What receive() has found out about channels. Only the running loop's are of use; it is
         # emptied every now and then, and when a mailbox changes hands.
         self._consumers: dict[str, _Consumer] = {}
         for report in self._reports:
-            report.sessions.clear()
+            report.connections.clear()
+
+    def _start_in_child(self) -> None:
+        """In a process that was forked: the connections are the parent's, and end with it."""
+        connections = self._background.connections()
+        for sessions in self._own.values():
+            connections += sessions.connections()
+        for connection in connections:
+            connection.close_in_child()
+        self._start()
 
     # ---- channels ----
 
@@ -136,6 +147,8 @@ class ChoraleChannelLayer(Settings):
                 except BaseException:
                     queue.give_up(getter)
                     raise
+                if queue.queues.closed:  # close_pools(): the next connections follow
+                    queue = self._new_consumer(channel).queue
                 continue
             if delivery.decoded is not None:
                 return dict(delivery.decoded)
@@ -192,9 +205,10 @@ class ChoraleChannelLayer(Settings):
     def _note_membership(self, home: int, group: str, channel: str, joined: bool) -> None:
         name = self.non_local_name(channel)
         for sessions in list(self._own.values()):
-            if name in sessions.mailboxes:
-                mailbox = sessions.mailboxes[name][home]
-                mailbox.note_membership(group.encode(), channel.encode(), joined)
+            mailboxes = sessions.mailboxes.get(name)
+            if mailboxes is not None:
+                memberships = mailboxes[home].memberships
+                memberships.note(group.encode(), channel.encode(), joined)
 
     async def group_send(self, group: str, message: dict[str, Any]) -> Reached:
         """Sends a message to all channels of the group, but for those that are full.
@@ -257,27 +271,27 @@ class ChoraleChannelLayer(Settings):
     # ---- which connections ----
 
     async def _execute(self, command: Command, name: str) -> Any:
-        home, words, again = command
+        home, words, repeatable = command
         loop = asyncio.get_running_loop()
         sessions = self._own.get(loop)
         try:
             if sessions is None:
                 return await self._execute_as_visitor(loop, command)
-            return await sessions.execute(home, words, again=again)
+            return await sessions.execute(home, words, repeatable=repeatable)
         except ServerError as error:
             raise self.exception_for(error, name) from None
 
     async def _execute_as_visitor(self, loop: asyncio.AbstractEventLoop, command: Command) -> Any:
-        home, words, again = command
+        home, words, repeatable = command
         with self._lock:
             visitor = self._visitors.setdefault(loop, _Visitor())
         visitor.operations += 1
         # Not while others are under way: what was sent later must not arrive earlier.
         if visitor.operations > OWN_AFTER and not visitor.under_way:
-            return await self._own_sessions().execute(home, words, again=again)
+            return await self._own_sessions().execute(home, words, repeatable=repeatable)
 
         def action(shared: LoopSessions) -> Coroutine[Any, Any, Any]:
-            return shared.execute(home, words, again=again)
+            return shared.execute(home, words, repeatable=repeatable)
 
         visitor.under_way += 1
         try:
@@ -300,19 +314,24 @@ class ChoraleChannelLayer(Settings):
         with self._lock:
             self._loops_seen += 1
             client_prefix = f"{self.client_prefix}.{self._loops_seen}"
-        forget = self._consumers.clear
-        return LoopSessions(self.policy, self.hosts, self._reports, client_prefix, forget)
+        # Every loop empties the cache for all: it costs little, and keeps it small.
+        on_tidy = self._consumers.clear
+        return LoopSessions(self.policies, self.hosts, self._reports, client_prefix, on_tidy)
 
     def _close_with(self, loop: asyncio.AbstractEventLoop) -> None:
         """The loop's connections end when it is closed; nobody else tells."""
+        if loop in self._closing_with:
+            return
+        self._closing_with.add(loop)
         close_loop = loop.close
 
         def close() -> None:
-            loop.close = close_loop  # type: ignore[method-assign]
-            sessions = self._forget(loop)
-            if sessions is not None and not loop.is_closed():
-                loop.run_until_complete(sessions.close())
-            close_loop()
+            try:
+                sessions = None if loop.is_running() else self._forget(loop)
+                if sessions is not None and not loop.is_closed():
+                    loop.run_until_complete(sessions.close())
+            finally:
+                close_loop()
 
         loop.close = close  # type: ignore[method-assign]
 
@@ -367,7 +386,8 @@ _layers: weakref.WeakSet[ChoraleChannelLayer] = weakref.WeakSet()
 def _after_fork() -> None:
     # The connections are the parent's, and so are the loops and the thread.
     for layer in list(_layers):
-        layer._start()
+        layer._start_in_child()
 
 
-os.register_at_fork(after_in_child=_after_fork)
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_after_fork)

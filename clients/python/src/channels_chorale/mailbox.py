@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from channels_chorale.connection import Connection
+from channels_chorale.memberships import Memberships
 from channels_chorale.policy import Policy
 from channels_chorale.queues import Delivery, Queue, Queues
 
@@ -62,10 +63,8 @@ class Mailbox:
         self._on_gap, self._on_resumed, self._on_epoch = on_gap, on_resumed, on_epoch
         self._connection: Connection | None = None
         self._ack_timer: asyncio.TimerHandle | None = None
-        self._members: dict[bytes, dict[bytes, None]] = {}
-        # What the broker has acknowledged to this process, before the event that says so has come:
-        # whether the channel is in the group.
-        self._acknowledged: dict[tuple[bytes, bytes], bool] = {}
+        self.memberships = Memberships()
+        self._gap = False  # to be reported as soon as the memberships are restored
         # In the channel scope: how many messages each channel's consumers have taken since the
         # last acknowledgement.
         self._taken: dict[bytes, int] = {}
@@ -83,7 +82,6 @@ class Mailbox:
         if not epoch.name:
             await connection.command(*words, *self._capacity_words(), on_reply=self._begin)
             return
-        memberships = self._memberships()
         words += ["RESUME", epoch.name, epoch.number, *self._capacity_words()]
         opened = connection.command(*words, on_reply=self._resume)
         # What waits here was sent and is not consumed; the broker counts what it has not sent yet
@@ -92,31 +90,27 @@ class Mailbox:
         self._send_ack(epoch)
         # CHANNEL.LEN of any of its channels is that of the whole mailbox.
         unread = connection.command("CHANNEL.LEN", self._policy.layer, self.name + "any")
-        unread.add_done_callback(_look_at)
+        unread.add_done_callback(_ignore_error)
         await opened
         if self.epoch is epoch:
             self._on_resumed(max(0, await unread - waiting))
-            return
-        for group, channels in memberships.items():
-            if channels:
-                await connection.command("GROUP.ADD", self._policy.layer, group, *channels)
-        self._on_gap()
+        await self._restore(connection)
 
-    def _memberships(self) -> dict[bytes, set[bytes]]:
-        """Those that a broker which knows nothing any more is to be told."""
-        memberships = {group: set(channels) for group, channels in self._members.items()}
-        for (group, channel), joined in self._acknowledged.items():
-            channels = memberships.setdefault(group, set())
-            if joined:
-                channels.add(channel)
-            else:
-                channels.discard(channel)
-        return memberships
-
-    def note_membership(self, group: bytes, channel: bytes, joined: bool) -> None:
-        """The broker has acknowledged GROUP.ADD or GROUP.DISCARD. Can be called in any thread."""
-        if (channel in self._members.get(group, ())) != joined:
-            self._acknowledged[group, channel] = joined
+    async def _restore(self, connection: Connection) -> None:
+        """Tells a broker that knows nothing any more who is in which group."""
+        lost = self.memberships.lost()
+        layer = self._policy.layer
+        replies = [
+            connection.command("GROUP.ADD", layer, group, *channels) for group, channels in lost
+        ]
+        for reply in replies:
+            reply.add_done_callback(_ignore_error)
+        for (group, channels), reply in zip(lost, replies, strict=True):
+            await reply
+            self.memberships.restored(group, channels)
+        if self._gap:
+            self._gap = False
+            self._on_gap()
 
     def _capacity_words(self) -> list[Any]:
         if not self._policy.has_regexes:
@@ -126,15 +120,17 @@ class Mailbox:
     def _begin(self, reply: list[int]) -> None:
         name, number = reply
         self.epoch = _Epoch(self, name, number)
-        self._members = {}
-        self._acknowledged = {}
         self._taken = {}
         self._on_epoch(self, name)
 
     def _resume(self, reply: list[int]) -> None:
         """Called before the events that follow the reply are handled."""
         if reply[0] != self.epoch.name:
+            self.memberships.lose()
+            self._gap = True
             self._begin(reply)
+        else:
+            self._on_epoch(self, self.epoch.name)
 
     def leave(self) -> None:
         """Says what was consumed so far; the connection is about to end."""
@@ -147,6 +143,7 @@ class Mailbox:
         for channel, delivery in self._queues.clear(prefix):
             queues.of(channel).put(delivery)
         self._queues, self._on_epoch = queues, on_epoch
+        self._ack_timer = None  # that of the other loop
 
     # ---- events ----
 
@@ -159,43 +156,30 @@ class Mailbox:
             self._deliver((push[3],), push[4])
         elif kind == b"group-message":
             epoch.number = push[2]
-            members: Any = self._members.get(push[3], ())
+            members: Any = self.memberships.of(push[3])
             if len(push) > 5:
                 left_out = set(push[5:])
                 members = [channel for channel in members if channel not in left_out]
             self._deliver(members, push[4])
         elif kind == b"group-join":
             epoch.number = push[2]
-            self._members.setdefault(push[3], {}).update(dict.fromkeys(push[4:]))
-            self._note_event(push[3], push[4:], True)
+            self.memberships.join(push[3], push[4:])
         elif kind == b"group-leave":
             epoch.number = push[2]
-            self._leave(push[3], push[4:])
-            self._note_event(push[3], push[4:], False)
+            self.memberships.leave(push[3], push[4:])
         elif kind == b"mailbox-reset":
             self._reset(push[2], push[3])
         elif kind == b"mailbox-taken":
             self._connection = None
         self.note_progress()
 
-    def _leave(self, group: bytes, channels: Sequence[bytes]) -> None:
-        members = self._members.get(group, {})
-        for channel in channels:
-            members.pop(channel, None)
-        if not members:
-            self._members.pop(group, None)
-
-    def _note_event(self, group: bytes, channels: Sequence[bytes], joined: bool) -> None:
-        if self._acknowledged:
-            for channel in channels:
-                if self._acknowledged.get((group, channel)) is joined:
-                    del self._acknowledged[group, channel]
-
     def _reset(self, new_epoch: int, reason: bytes) -> None:
         self._begin([new_epoch, 0])
         if reason == b"flush":
+            self.memberships.clear()
             self._queues.clear(self.name.encode())
         else:
+            self.memberships.forget()
             self._on_gap()
 
     def _deliver(self, channels: Any, body: bytes) -> None:
@@ -264,7 +248,7 @@ def _is_urgent(taken: int, counted: int, capacity: int) -> bool:
     return taken >= max(1, min(capacity - counted, capacity // 4))
 
 
-def _look_at(reply: asyncio.Future[Any]) -> None:
+def _ignore_error(reply: asyncio.Future[Any]) -> None:
     """So that asyncio does not complain of an error that means nothing here."""
     if not reply.cancelled():
         reply.exception()

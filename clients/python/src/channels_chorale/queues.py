@@ -40,12 +40,12 @@ class Queue:
     served in the order in which they came.
     """
 
-    __slots__ = ("channel", "getters", "idle", "queues", "waiting")
+    __slots__ = ("channel", "getters", "idle", "queues", "unclaimed", "waiting")
 
     def __init__(self, channel: bytes, queues: Queues) -> None:
         self.channel = channel
         self.queues = queues
-        self.idle = False  # when it was looked at last
+        self.idle = self.unclaimed = False  # when it was looked at last
         self.waiting: collections.deque[Delivery] = collections.deque()
         self.getters: collections.deque[asyncio.Future[None]] = collections.deque()
 
@@ -70,7 +70,7 @@ class Queue:
         """Is done when it is the caller's turn to take a message."""
         getter: asyncio.Future[None] = self.queues.loop.create_future()
         self.getters.append(getter)
-        self.idle = False
+        self.idle = self.unclaimed = False
         if self.queues.on_waiting is not None:
             self.queues.on_waiting()
         return getter
@@ -96,6 +96,7 @@ class Queue:
 class Queues:
     """The queues of an event loop, by channel. They come with the first message or consumer.
 
+    Once closed, they get no more messages; who waits is woken, and is to look for another queue.
     `on_waiting` is called when the set of channels changes for which somebody waits; `on_taken`
     when a message was taken out of a queue.
     """
@@ -108,6 +109,7 @@ class Queues:
     ) -> None:
         self.loop = asyncio.get_running_loop()
         self.on_waiting, self.on_taken = on_waiting, on_taken
+        self.closed = False
         self._queues: dict[bytes, Queue] = {}
 
     def of(self, channel: bytes) -> Queue:
@@ -136,6 +138,24 @@ class Queues:
             if idle and queue.idle:
                 del self._queues[queue.channel]
             queue.idle = idle
+
+    def unclaimed(self) -> list[tuple[bytes, Delivery]]:
+        """Takes out what nobody waits for now, nor did when this was called before."""
+        taken = []
+        for queue in self._queues.values():
+            if queue.waiting and not queue.getters and queue.unclaimed:
+                taken += [(queue.channel, delivery) for delivery in queue.waiting]
+                queue.waiting.clear()
+            queue.unclaimed = bool(queue.waiting)
+        return taken
+
+    def close(self) -> None:
+        self.closed = True
+        for queue in self._queues.values():
+            getters, queue.getters = queue.getters, collections.deque()
+            for getter in getters:
+                if not getter.done():
+                    getter.set_result(None)
 
     def clear(self, prefix: bytes = b"") -> list[tuple[bytes, Delivery]]:
         """Takes all messages out of the channels whose names begin so, and returns them."""

@@ -19,7 +19,7 @@ logger = logging.getLogger("channels_chorale")
 BLOCK_MS = 10_000
 # Seconds between an error reply and the next attempt.
 RETRY_AFTER = 1.0
-CLOSE_TIMEOUT = 1.0
+CLOSE_TIMEOUT = 1.0  # seconds
 
 
 class Receiver:
@@ -27,7 +27,8 @@ class Receiver:
 
     One CHANNEL.RECEIVE is under way at most. When other channels are awaited than those that it
     names, it is ended (CLIENT UNBLOCK, through `control`) and another follows, so that a worker
-    which has stopped waiting takes no message from the others.
+    which has stopped waiting takes no more from the others. What has come for it at that moment
+    waits in `queues`, and goes back when nobody asks for it.
     """
 
     def __init__(self, policy: Policy, control: Connection, queues: Queues) -> None:
@@ -67,7 +68,8 @@ class Receiver:
                 channel, body = received
                 expires_at = time.monotonic() + self._policy.expiry
                 self._queues.of(channel).put(Delivery(body, expires_at))
-            self.update()
+            # Whoever gets the message has his turn first: he may wait for the next one.
+            self._loop.call_soon(self.update)
         elif not isinstance(error, ConnectionLost):
             logger.error("cannot receive from %s: %s", self.connection.host.name, error)
             self._loop.call_later(RETRY_AFTER, self.update)
@@ -87,11 +89,15 @@ class Receiver:
     async def close(self) -> None:
         """Ends the command that is under way first, so that no message is lost with it."""
         self._closing = True
-        if self._asked is not None and self._control.ready and self.connection.ready:
-            try:
-                await self._control.command("CLIENT", "UNBLOCK", self.connection.client_id)
-                # What was under way is answered by then.
-                await within(CLOSE_TIMEOUT, self.connection.command("PING"))
-            except (ConnectionLost, TimeoutError):
-                pass
+        try:
+            if self._asked is not None and self._control.ready and self.connection.ready:
+                await within(CLOSE_TIMEOUT, self._end_what_is_under_way())
+        except (ConnectionLost, TimeoutError):
+            pass
+        finally:
+            self.connection.stop()
         await self.connection.close()
+
+    async def _end_what_is_under_way(self) -> None:
+        await self._control.command("CLIENT", "UNBLOCK", self.connection.client_id)
+        await self.connection.command("PING")  # answered after it

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from channels_chorale.session import Session
+    from channels_chorale.connection import Connection
 
 logger = logging.getLogger("channels_chorale")
 
@@ -22,8 +22,8 @@ class HostHealth:
     """One broker, as this process sees it."""
 
     name: str
-    connected: bool  # all connections that this process needs are up
-    since: float | None  # as time.time(): since when they are
+    connected: bool | None  # all connections of this process are up; None: it needs none now
+    since: float | None  # as time.time(): since when they all are
     resumed: int  # messages that were sent while a connection was away, and arrived
     gaps: int  # times at which messages may have been lost
     error: str | None  # why it is not connected
@@ -31,9 +31,9 @@ class HostHealth:
 
 @dataclass(frozen=True)
 class Health:
-    """All brokers, as this process sees them. `since` is the time of the latest change."""
+    """All brokers, as this process sees them, in the words of HostHealth."""
 
-    connected: bool
+    connected: bool | None
     since: float | None
     resumed: int
     gaps: int
@@ -54,7 +54,7 @@ class HostReports:
 
     def __init__(self, name: str, callbacks: Callbacks) -> None:
         self.name = name
-        self.sessions: set[Session] = set()
+        self.connections: set[Connection] = set()
         self._callbacks = callbacks
         self._resumed = 0
         self._gaps = 0
@@ -78,10 +78,10 @@ class HostReports:
         self._resumed += messages
 
     def health(self) -> HostHealth:
-        connections = [session.connection for session in self.sessions.copy()]
-        times = [each.connected_since for each in connections]
+        connections = list(self.connections.copy())
+        times = [each.connected_since if each.ready else None for each in connections]
         up = [time for time in times if time is not None]
-        connected = bool(up) and len(up) == len(times)
+        connected = len(up) == len(times) if times else None
         errors = [each.last_error for each in connections if each.last_error]
         return HostHealth(
             name=self.name,
@@ -115,7 +115,8 @@ async def _logged(awaitable: Awaitable[Any]) -> None:
 
 
 def overall(hosts: list[HostHealth]) -> Health:
-    connected = all(host.connected for host in hosts)
+    states = [host.connected for host in hosts if host.connected is not None]
+    connected = all(states) if states else None
     since = [host.since for host in hosts if host.since is not None]
     return Health(
         connected=connected,

@@ -6,14 +6,11 @@ import asyncio
 from typing import Any
 
 from channels_chorale.connection import Connection
-from channels_chorale.errors import ServerError
+from channels_chorale.errors import ServerError, explained
 from channels_chorale.hosts import Host
 from channels_chorale.mailbox import Mailbox
 from channels_chorale.policy import Policy
 from channels_chorale.reports import HostReports
-
-# The broker answers so to the first command of a layer if it is Redis.
-UNKNOWN_COMMAND = "unknown command"
 
 
 class Session:
@@ -29,7 +26,7 @@ class Session:
         self.connection = Connection(
             host, on_connect=self._on_connect, on_push=self._on_push, on_lost=reports.lost
         )
-        reports.sessions.add(self)
+        reports.connections.add(self.connection)
 
     def open_mailbox(self, mailbox: Mailbox) -> None:
         """Keeps the mailbox open on this connection and on those that follow it."""
@@ -61,12 +58,12 @@ class Session:
         try:
             await connection.command(*self.policy.command())
         except ServerError as error:
-            if UNKNOWN_COMMAND in str(error):
-                raise ServerError(
-                    f"ERR {self.host.name} is not a Chorale broker: {error}"
-                ) from error
-            raise
-        await asyncio.gather(*(each.open(connection) for each in self._mailboxes.values()))
+            raise explained(error, self.host.name) from error
+        opened: set[str] = set()
+        while new := self._mailboxes.keys() - opened:  # others may be added meanwhile
+            mailboxes = [self._mailboxes[name] for name in new]
+            await asyncio.gather(*(mailbox.open(connection) for mailbox in mailboxes))
+            opened |= new
         self._reports.connected(again=self._was_connected)
         self._was_connected = True
 
@@ -75,8 +72,17 @@ class Session:
         if mailbox is not None:
             mailbox.handle(push)
 
-    async def close(self) -> None:
-        self._reports.sessions.discard(self)
+    def stop(self) -> None:
+        """Nothing is begun any more; what there is to be sent leaves."""
+        self._reports.connections.discard(self.connection)
         for task in self._opening:
             task.cancel()
+        self.connection.stop()
+
+    async def close(self) -> None:
+        """stop(), and waits for the end; not long."""
+        opening = self._opening.copy()
+        self.stop()
+        if opening:
+            await asyncio.wait(opening, timeout=1.0)
         await self.connection.close()

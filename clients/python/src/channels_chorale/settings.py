@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from channels.exceptions import ChannelFull, MessageTooLarge
@@ -37,7 +38,7 @@ class Reached(NamedTuple):
 class Command(NamedTuple):
     home: int  # the index of the broker
     words: Sequence[Any]
-    again: bool  # may be carried out twice: repeated when its reply was lost
+    repeatable: bool  # may be carried out twice: sent again when its reply was lost
 
 
 class Settings(BaseChannelLayer):
@@ -72,7 +73,7 @@ class Settings(BaseChannelLayer):
         super().__init__(expiry=expiry, capacity=capacity)
         self.channel_capacity = self.compile_capacities(channel_capacity or {})
         self.policy = Policy(
-            layer=layer_name(prefix, self.hosts[0].database),
+            layer=prefix,
             expiry=expiry,
             group_expiry=group_expiry,
             grace=grace,
@@ -80,6 +81,9 @@ class Settings(BaseChannelLayer):
             capacities=tuple((channel_capacity or {}).items()),
             capacity_scope=capacity_scope,
         )
+        self.policies = [
+            replace(self.policy, layer=layer_name(prefix, host.database)) for host in self.hosts
+        ]
         self.serializer = registry.get_serializer(
             serializer_format,
             symmetric_encryption_keys=symmetric_encryption_keys,
@@ -104,40 +108,45 @@ class Settings(BaseChannelLayer):
         if not isinstance(message, dict):
             raise TypeError("message is not a dict")
         self.require_valid_channel_name(channel)
-        words = ["CHANNEL.SEND", self.policy.layer, channel, self.serializer.serialize(message)]
+        home = self._home(self.non_local_name(channel))
+        body = self.serializer.serialize(message)
+        words = ["CHANNEL.SEND", self.policies[home].layer, channel, body]
         if self.policy.has_regexes:
             words += ["CAPACITY", self.get_capacity(channel)]
-        return Command(self.home(self.non_local_name(channel)), words, again=False)
+        return Command(home, words, repeatable=False)
 
     def group_send_command(self, group: str, message: dict[str, Any]) -> Command:
         if not isinstance(message, dict):
             raise TypeError("message is not a dict")
         body = self.serializer.serialize(message)
-        return Command(*self._of_group("GROUP.SEND", group, body), again=False)
+        return Command(*self._of_group("GROUP.SEND", group, body), repeatable=False)
 
     def group_add_command(self, group: str, channel: str) -> Command:
         self.require_valid_channel_name(channel)
-        return Command(*self._of_group("GROUP.ADD", group, channel), again=True)
+        return Command(*self._of_group("GROUP.ADD", group, channel), repeatable=True)
 
     def group_discard_command(self, group: str, channel: str) -> Command:
         self.require_valid_channel_name(channel)
-        return Command(*self._of_group("GROUP.DISCARD", group, channel), again=True)
+        return Command(*self._of_group("GROUP.DISCARD", group, channel), repeatable=True)
 
     def group_members_command(self, group: str) -> Command:
-        return Command(*self._of_group("GROUP.MEMBERS", group), again=True)
+        return Command(*self._of_group("GROUP.MEMBERS", group), repeatable=True)
 
     def group_count_command(self, group: str) -> Command:
-        return Command(*self._of_group("GROUP.COUNT", group), again=True)
+        return Command(*self._of_group("GROUP.COUNT", group), repeatable=True)
 
     def on_every_host(self, word: str, *more: Any) -> list[Command]:
-        words = [word, self.policy.layer, *more]
-        return [Command(home, words, again=True) for home in range(len(self.hosts))]
+        return [
+            Command(home, [word, policy.layer, *more], repeatable=True)
+            for home, policy in enumerate(self.policies)
+        ]
 
     def _of_group(self, word: str, group: str, *more: Any) -> tuple[int, Sequence[Any]]:
         self.require_valid_group_name(group)
-        return self.home(group), [word, self.policy.layer, group, *more]
+        home = self._home(group)
+        return home, [word, self.policies[home].layer, group, *more]
 
-    def home(self, name: str) -> int:
+    def _home(self, name: str) -> int:
         return home_of(name, self.hosts)
 
     # ---- replies ----

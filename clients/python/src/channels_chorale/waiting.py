@@ -19,6 +19,7 @@ async def within(
     finally:
         if not future.done():
             future.cancel()
+            await asyncio.wait({future}, timeout=1.0)
     if not done:
         raise TimeoutError
     return future.result()

@@ -7,12 +7,19 @@ import select
 import socket
 import threading
 import time
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
 import hiredis
 
-from channels_chorale.errors import ConnectionLost, ServerError
+from channels_chorale.errors import (
+    REFUSALS,
+    BrokerAway,
+    ConnectionLost,
+    ServerError,
+    explained,
+)
 from channels_chorale.hosts import Host
 
 # Seconds.
@@ -55,81 +62,80 @@ class Wire:
         # Guarded by the lock:
         self._socket: socket.socket | None = None
         self._reader = new_reader()
-        self._process = os.getpid()
+        _wires.add(self)
 
     def execute(
-        self, words: Sequence[Any], *, again: bool = False, patience: float | None = None
+        self, words: Sequence[Any], *, repeatable: bool = False, patience: float | None = None
     ) -> Any:
         """Sends a command and returns its reply.
 
-        Waits `patience` seconds (by default PATIENCE) for a broker that is away. With `again`, a
-        command whose reply was lost is repeated. Raises ServerError and ConnectionLost.
+        Waits `patience` seconds (by default PATIENCE) for a broker that is away or a connection
+        that others use. A `repeatable` command is sent again when its reply was lost. Raises
+        ServerError and ConnectionLost.
         """
         deadline = time.monotonic() + (PATIENCE if patience is None else patience)
-        with self._lock:
+        if not self._lock.acquire(timeout=max(0.0, deadline - time.monotonic())):
+            raise BrokerAway(f"the connection to {self._host.name} is busy")
+        try:
             while True:
-                self._connect_until(deadline)
+                connected = self._connect_until(deadline)
                 try:
-                    return self._ask(words)
+                    return self._ask(connected, words)
                 except ConnectionLost:
-                    if not again or time.monotonic() >= deadline:
+                    if not repeatable or time.monotonic() >= deadline:
                         raise
+        finally:
+            self._lock.release()
 
     def close(self) -> None:
         """Ends the connection; the next command makes another."""
         with self._lock:
             self._close()
 
-    def _connect_until(self, deadline: float) -> None:
-        if self._process != os.getpid():
-            self._socket = None  # the parent's
-            self._process = os.getpid()
-        if self._socket is not None and not self._is_silent():
+    def start_in_child(self) -> None:
+        """In a process that was forked: the connection is the parent's, and ends with it."""
+        if self._socket is not None:
+            close_in_child(self._socket.fileno())
+        self._lock = threading.Lock()  # another thread may have had it
+        self._socket = None
+
+    def _connect_until(self, deadline: float) -> socket.socket:
+        if self._socket is not None and not _is_silent(self._socket):
             self._close()
         while self._socket is None:
             try:
-                self._connect()
-            except ServerError:  # such as a wrong password: to wait will not help
-                self._close()
-                raise
-            except OSError as error:
-                self._close()
-                if time.monotonic() >= deadline:
-                    raise ConnectionLost(
-                        f"the broker {self._host.name} is away: {error}"
-                    ) from error
+                self._connect(max(0.1, deadline - time.monotonic()))
+            except ServerError as error:
+                if error.code in REFUSALS or time.monotonic() >= deadline:
+                    raise
                 time.sleep(RETRY_AFTER)
+            except OSError as error:
+                if time.monotonic() >= deadline:
+                    raise BrokerAway(f"the broker {self._host.name} is away: {error}") from error
+                time.sleep(RETRY_AFTER)
+        return self._socket
 
-    def _is_silent(self) -> bool:
-        """Nothing was asked: whatever there is to read is the end of the connection."""
-        assert self._socket is not None
-        readable = select.poll()
-        readable.register(self._socket, select.POLLIN)
-        return not readable.poll(0)
-
-    def _connect(self) -> None:
+    def _connect(self, patience: float) -> None:
         self._reader = new_reader()
-        host = self._host
-        if host.path:
-            self._socket = socket.socket(socket.AF_UNIX)
-            self._socket.settimeout(CONNECT_TIMEOUT)
-            self._socket.connect(host.path)
-        else:
-            self._socket = socket.create_connection((host.host, host.port), CONNECT_TIMEOUT)
-            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if host.tls is not None:
-                self._socket = host.tls.wrap_socket(self._socket, server_hostname=host.host)
-        self._socket.settimeout(REPLY_TIMEOUT)
-        self._ask(hello(host))
-        if self._setup is not None:
-            self._ask(self._setup)
-
-    def _ask(self, words: Sequence[Any]) -> Any:
-        assert self._socket is not None
+        made = _open(self._host, min(CONNECT_TIMEOUT, patience))
         try:
-            self._socket.sendall(hiredis.pack_command(tuple(words)))
+            self._ask(made, hello(self._host))
+            if self._setup is not None:
+                try:
+                    self._ask(made, self._setup)
+                except ServerError as error:
+                    raise explained(error, self._host.name) from error
+            made.settimeout(REPLY_TIMEOUT)
+        except BaseException:
+            made.close()
+            raise
+        self._socket = made
+
+    def _ask(self, connected: socket.socket, words: Sequence[Any]) -> Any:
+        try:
+            connected.sendall(hiredis.pack_command(tuple(words)))
             while (reply := self._reader.gets()) is NOT_YET:
-                data = self._socket.recv(READ_SIZE)
+                data = connected.recv(READ_SIZE)
                 if not data:
                     raise ConnectionLost(f"lost {self._host.name}: closed")
                 self._reader.feed(data)
@@ -150,3 +156,50 @@ class Wire:
         if self._socket is not None:
             self._socket.close()
             self._socket = None
+
+
+def _open(host: Host, timeout: float) -> socket.socket:
+    if host.path:
+        made = socket.socket(socket.AF_UNIX)
+        made.settimeout(timeout)
+        try:
+            made.connect(host.path)
+        except BaseException:
+            made.close()
+            raise
+        return made
+    made = socket.create_connection((host.host, host.port), timeout)
+    try:
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if host.tls is not None:
+            return host.tls.wrap_socket(made, server_hostname=host.host)
+    except BaseException:
+        made.close()
+        raise
+    return made
+
+
+def _is_silent(connected: socket.socket) -> bool:
+    """Nothing was asked: whatever there is to read is the end of the connection."""
+    if not hasattr(select, "poll"):  # on Windows
+        return not select.select([connected], [], [], 0)[0]
+    readable = select.poll()
+    readable.register(connected, select.POLLIN)
+    return not readable.poll(0)
+
+
+def close_in_child(descriptor: int) -> None:
+    """Lets go of a connection of the parent's, and keeps its number taken for whoever closes it."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nothing, descriptor)
+    os.close(nothing)
+
+
+def _after_fork() -> None:
+    for wire in list(_wires):
+        wire.start_in_child()
+
+
+_wires: weakref.WeakSet[Wire] = weakref.WeakSet()
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_after_fork)
