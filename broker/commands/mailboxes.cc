@@ -99,7 +99,7 @@ void Acknowledge(CommandContext& ctx) {
     if (!epoch) return;
     pairs += 2;
   }
-  std::vector<Mailbox::Unconsumed> unconsumed;
+  std::vector<UnconsumedMessages::Waiting> unconsumed;
   for (size_t i = pairs; i < ctx.args.size(); i += 2) {
     const auto count = ReadAtLeast(ctx, i + 1, 0, kNotAnInteger);
     if (!count) return;

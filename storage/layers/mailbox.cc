@@ -54,7 +54,7 @@ std::optional<Mailbox::Opened> Mailbox::Open(std::shared_ptr<MailboxOwner> owner
   if (resume && Fits(*resume)) {
     DropAcknowledged(resume->received);
     // What was under way to the former owner is sent again.
-    messages_shown_ -= MessagesBetween(resume->received, shown_);
+    messages_.Unshow(MessagesBetween(resume->received, shown_));
     shown_ = resume->received;
     next_expiry_ms_ = 0;
     DropExpiredMessages(now_ms);
@@ -93,7 +93,7 @@ bool Mailbox::Take(const MailboxOwner* owner, Room room, int64_t now_ms,
     show(epoch_, *event);
     bytes += BytesOf(*event);
     shown_ = event->number;
-    if (IsMessage(*event)) ++messages_shown_;
+    if (IsMessage(*event)) messages_.Show();
   }
   wake_pending_ = event != events_.end();
   return !wake_pending_;
@@ -103,18 +103,12 @@ Mailbox::Acknowledged Mailbox::Acknowledge(const MailboxOwner* owner, const Prog
   absl::MutexLock lock(&mutex_);
   if (owner_.get() != owner) return Acknowledged::kNotTheOwner;
   if (progress.epoch.value_or(epoch_) != epoch_) return AcknowledgeEnded(progress);
-  if (progress.received > shown_ || progress.consumed > messages_shown_) {
+  if (progress.received > shown_ || progress.consumed > messages_.shown()) {
     return Acknowledged::kNeverSent;
   }
   DropAcknowledged(progress.received);
-  if (progress.consumed > messages_consumed_) {
-    const uint64_t more = progress.consumed - messages_consumed_;
-    messages_consumed_ = progress.consumed;
-    unconsumed_ -= static_cast<int64_t>(more);
-    chorale::Add(surroundings_.counters.received, more);
-  }
-  CorrectChannels(progress.unconsumed);
-  ForgetChannelsIfEmpty();
+  chorale::Add(surroundings_.counters.received, messages_.Consume(progress.consumed));
+  CorrectChannels(progress.waiting);
   return Acknowledged::kYes;
 }
 
@@ -133,10 +127,10 @@ Mailbox::Sent Mailbox::Send(std::string_view channel, std::shared_ptr<const std:
     chorale::Add(surroundings_.counters.full);
     return Sent::kFull;
   }
-  scope_ = policy.scope;
+  messages_.set_scope(policy.scope);
   MailboxEvent event{Kind::kMessage,     0,  std::string(channel),
                      std::move(message), {}, now_ms + policy.expiry_ms};
-  Count(event, PastMembers(groups_), 1);
+  messages_.Add(event, PastMembers(groups_));
   chorale::Add(surroundings_.counters.sent);
   Add(std::move(event));
   return Sent::kYes;
@@ -166,8 +160,8 @@ Mailbox::Reached Mailbox::SendToGroup(const std::string& group,
   const auto full = static_cast<int64_t>(event.channels.size());
   chorale::Add(surroundings_.counters.group_full, static_cast<uint64_t>(full));
   if (full == count) return {0, full};
-  scope_ = policy.scope;
-  Count(event, PastMembers(groups_), 1);
+  messages_.set_scope(policy.scope);
+  messages_.Add(event, PastMembers(groups_));
   chorale::Add(surroundings_.counters.group_messages, static_cast<uint64_t>(count - full));
   Add(std::move(event));
   return {count - full, full};
@@ -301,14 +295,12 @@ bool Mailbox::IsFull(std::string_view channel, const LayerPolicy& policy) {
   return CountUnconsumed(channel) >= policy.CapacityOf(channel);
 }
 
-int64_t Mailbox::CountUnconsumed() const { return unconsumed_ + (ended_ ? ended_->unconsumed : 0); }
+int64_t Mailbox::CountUnconsumed() const {
+  return messages_.total() + (ended_ ? ended_->messages.total() : 0);
+}
 
 int64_t Mailbox::CountUnconsumed(std::string_view channel) const {
-  const auto count = [channel](const StringMap<int64_t>& channels) {
-    const auto found = channels.find(channel);
-    return found == channels.end() ? 0 : found->second;
-  };
-  return count(unconsumed_by_channel_) + (ended_ ? count(ended_->unconsumed_by_channel) : 0);
+  return messages_.For(channel) + (ended_ ? ended_->messages.For(channel) : 0);
 }
 
 std::vector<std::string> Mailbox::FullMembers(const Members& members, const LayerPolicy& policy) {
@@ -319,37 +311,14 @@ std::vector<std::string> Mailbox::FullMembers(const Members& members, const Laye
   return full;
 }
 
-void Mailbox::Count(const MailboxEvent& message, const PastMembers& members, int64_t change) {
-  unconsumed_ += change;
-  if (scope_ == CapacityScope::kMailbox) return;
-  members.ForEachReceiver(message, [&](std::string_view channel) {
-    mutex_.AssertHeld();
-    const auto entry = unconsumed_by_channel_.try_emplace(channel, 0).first;
-    entry->second += change;
-    if (entry->second <= 0) unconsumed_by_channel_.erase(entry);
-  });
-}
-
-// What a channel's consumers have still to consume is what they said, and what has not arrived.
-void Mailbox::CorrectChannels(std::span<const Unconsumed> channels) {
-  if (unconsumed_by_channel_.empty() || channels.empty()) return;
+void Mailbox::CorrectChannels(std::span<const UnconsumedMessages::Waiting> channels) {
+  if (!messages_.counts_channels() || channels.empty()) return;
   std::vector<std::string_view> names;
-  for (const Unconsumed& channel : channels) names.push_back(channel.first);
+  for (const auto& [channel, waiting] : channels) names.push_back(channel);
   PendingMessages pending(groups_, names);
   for (auto event = events_.rbegin(); event != events_.rend(); ++event) pending.Undo(*event);
   pending.Finish();
-  for (const auto& [channel, still_waiting] : channels) {
-    const auto found = unconsumed_by_channel_.find(channel);
-    if (found == unconsumed_by_channel_.end()) continue;
-    const int64_t waiting = std::min(found->second, still_waiting);
-    found->second = std::min(found->second, waiting + pending.For(channel));
-    if (found->second <= 0) unconsumed_by_channel_.erase(found);
-  }
-}
-
-// Also of channels that are gone, and that nobody acknowledges any more.
-void Mailbox::ForgetChannelsIfEmpty() {
-  if (unconsumed_ == 0) unconsumed_by_channel_.clear();
+  messages_.Correct(channels, pending);
 }
 
 std::deque<MailboxEvent>::iterator Mailbox::After(uint64_t number) {
@@ -365,7 +334,7 @@ uint64_t Mailbox::MessagesBetween(uint64_t after, uint64_t last) {
 // Not if it were to send again what is consumed already.
 bool Mailbox::Fits(const Resume& resume) {
   return resume.epoch == epoch_ && resume.received >= acknowledged_ && resume.received <= shown_ &&
-         messages_consumed_ + MessagesBetween(resume.received, shown_) <= messages_shown_;
+         messages_.consumed() + MessagesBetween(resume.received, shown_) <= messages_.shown();
 }
 
 void Mailbox::DropAcknowledged(uint64_t received) {
@@ -388,14 +357,13 @@ void Mailbox::DropExpiredMessages(int64_t now_ms) {
     members.Undo(*event);
     if (expired(*event)) {
       event_bytes_ -= BytesOf(*event);
-      Count(*event, members, -1);
+      messages_.Drop(*event, members);
       chorale::Add(surroundings_.counters.expired);
     } else if (IsMessage(*event)) {
       next_expiry_ms_ = std::min(next_expiry_ms_, event->expires_at_ms);
     }
   }
   events_.erase(std::remove_if(After(shown_), events_.end(), expired), events_.end());
-  ForgetChannelsIfEmpty();
 }
 
 // The owner of a new epoch begins with the members of now. Whoever has joined after a message is
@@ -463,9 +431,7 @@ Members* Mailbox::LiveMembers(const std::string& group, int64_t now_ms) {
 void Mailbox::BeginEpoch(std::deque<MailboxEvent> kept) {
   epoch_ = NewEpoch();
   acknowledged_ = shown_ = last_ = 0;
-  unconsumed_ = 0;
-  messages_shown_ = messages_consumed_ = 0;
-  unconsumed_by_channel_.clear();
+  messages_.Clear();
   events_.clear();
   event_bytes_ = 0;
   next_expiry_ms_ = kNever;
@@ -475,7 +441,7 @@ void Mailbox::BeginEpoch(std::deque<MailboxEvent> kept) {
     event.number = ++last_;
     event_bytes_ += BytesOf(event);
     next_expiry_ms_ = std::min(next_expiry_ms_, event.expires_at_ms);
-    Count(event, members, 1);
+    messages_.Add(event, members);
     events_.push_back(std::move(event));
   }
 }
@@ -489,31 +455,25 @@ void Mailbox::Reset(Why why) {
 
 // Several that end before the owner is told are one to him.
 void Mailbox::EndEpoch(Why why) {
-  if (!ended_) ended_ = {epoch_, why, messages_shown_, messages_consumed_, 0, {}};
+  if (!ended_) {
+    ended_ = {epoch_, why, messages_};
+    ended_->messages.DropAll();
+  }
   if (why == Why::kFlush) {
     // An overflow that the owner was not told of is not hidden.
-    ended_->unconsumed = 0;
-    ended_->unconsumed_by_channel.clear();
+    ended_->messages.DropAll();
     return;
   }
   ended_->why = why;
-  ended_->unconsumed += unconsumed_;
-  for (const auto& [channel, count] : unconsumed_by_channel_) {
-    ended_->unconsumed_by_channel[channel] += count;
-  }
+  ended_->messages.Take(messages_);
 }
 
 // Which messages the application has consumed, of all that the owner's last epoch has counted, is
 // known for the mailbox only; the channels have room when he has been told.
 Mailbox::Acknowledged Mailbox::AcknowledgeEnded(const Progress& progress) {
   if (!ended_ || progress.epoch != ended_->name) return Acknowledged::kYes;
-  if (progress.consumed > ended_->messages_shown) return Acknowledged::kNeverSent;
-  if (progress.consumed > ended_->messages_consumed) {
-    const uint64_t more = progress.consumed - ended_->messages_consumed;
-    ended_->messages_consumed = progress.consumed;
-    ended_->unconsumed = std::max(int64_t{0}, ended_->unconsumed - static_cast<int64_t>(more));
-    chorale::Add(surroundings_.counters.received, more);
-  }
+  if (progress.consumed > ended_->messages.shown()) return Acknowledged::kNeverSent;
+  chorale::Add(surroundings_.counters.received, ended_->messages.Consume(progress.consumed));
   return Acknowledged::kYes;
 }
 

@@ -34,6 +34,7 @@
 #include "storage/layers/counters.h"
 #include "storage/layers/members.h"
 #include "storage/layers/policy.h"
+#include "storage/layers/unconsumed_messages.h"
 
 namespace chorale {
 
@@ -105,13 +106,12 @@ class Mailbox : public std::enable_shared_from_this<Mailbox> {
   bool Take(const MailboxOwner* owner, Room room, int64_t now_ms,
             const std::function<void(uint64_t epoch, const MailboxEvent&)>& show);
 
-  // How many messages a channel's consumers have still to consume of those acknowledged.
-  using Unconsumed = std::pair<std::string_view, int64_t>;
   struct Progress {
     std::optional<uint64_t> epoch;  // the one of now if it is left out
     uint64_t received;              // all events up to this number have arrived
     uint64_t consumed;              // messages of the epoch that the application has consumed
-    std::span<const Unconsumed> unconsumed = {};  // the channels that changed; channel scope only
+    // The channels that changed; in the channel scope only.
+    std::span<const UnconsumedMessages::Waiting> waiting = {};
   };
   enum class Acknowledged : uint8_t { kYes, kNotTheOwner, kNeverSent };
   // Of an epoch that is over nothing changes but what EndedEpoch counts.
@@ -166,11 +166,8 @@ class Mailbox : public std::enable_shared_from_this<Mailbox> {
   // In the channel scope.
   std::vector<std::string> FullMembers(const Members& members, const LayerPolicy& policy)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Counts a message, in the channel scope for each of the `members` who gets it.
-  void Count(const MailboxEvent& message, const PastMembers& members, int64_t change)
+  void CorrectChannels(std::span<const UnconsumedMessages::Waiting> channels)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void CorrectChannels(std::span<const Unconsumed> channels) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void ForgetChannelsIfEmpty() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The first event after that number.
   std::deque<MailboxEvent>::iterator After(uint64_t number) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   uint64_t MessagesBetween(uint64_t after, uint64_t last) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -215,9 +212,7 @@ class Mailbox : public std::enable_shared_from_this<Mailbox> {
   struct EndedEpoch {
     uint64_t name;
     Why why;
-    uint64_t messages_shown, messages_consumed;
-    int64_t unconsumed;
-    StringMap<int64_t> unconsumed_by_channel;
+    UnconsumedMessages messages;
   };
   std::optional<EndedEpoch> ended_ ABSL_GUARDED_BY(mutex_);
   std::deque<MailboxEvent> events_ ABSL_GUARDED_BY(mutex_);  // not acknowledged yet
@@ -229,14 +224,8 @@ class Mailbox : public std::enable_shared_from_this<Mailbox> {
   uint64_t shown_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t last_ ABSL_GUARDED_BY(mutex_) = 0;
 
-  // In messages. The two counters are of this epoch.
-  int64_t unconsumed_ ABSL_GUARDED_BY(mutex_) = 0;
-  uint64_t messages_shown_ ABSL_GUARDED_BY(mutex_) = 0;
-  uint64_t messages_consumed_ ABSL_GUARDED_BY(mutex_) = 0;
-  std::optional<int64_t> capacity_ ABSL_GUARDED_BY(mutex_);                // the owner's wish
-  CapacityScope scope_ ABSL_GUARDED_BY(mutex_) = CapacityScope::kMailbox;  // as of the last message
-  StringMap<int64_t> unconsumed_by_channel_ ABSL_GUARDED_BY(mutex_);       // in the channel scope
-
+  UnconsumedMessages messages_ ABSL_GUARDED_BY(mutex_);      // of this epoch
+  std::optional<int64_t> capacity_ ABSL_GUARDED_BY(mutex_);  // the owner's wish
   StringMap<Members> groups_ ABSL_GUARDED_BY(mutex_);
 
   // Nothing expires before: of the messages that the owner was not sent, and of the members.

@@ -80,7 +80,7 @@ class MailboxFixture : public testing::Test {
     return shown;
   }
   Mailbox::Acknowledged Ack(const Owner& owner, uint64_t received, uint64_t consumed,
-                            const std::vector<Mailbox::Unconsumed>& unconsumed = {},
+                            const std::vector<UnconsumedMessages::Waiting>& unconsumed = {},
                             std::optional<uint64_t> epoch = std::nullopt) {
     return mailbox_->Acknowledge(owner.get(), {epoch, received, consumed, unconsumed});
   }

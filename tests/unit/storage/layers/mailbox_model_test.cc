@@ -139,7 +139,7 @@ class MailboxModelTest : public MailboxFixture, public testing::WithParamInterfa
   }
   void AckNow() {
     if (owner_ == nullptr) return;
-    std::vector<Mailbox::Unconsumed> unconsumed;
+    std::vector<UnconsumedMessages::Waiting> unconsumed;
     for (const auto& [channel, taken] : taken_) {
       if (taken.size() == taken_known_[channel]) continue;
       if (by_channel()) {

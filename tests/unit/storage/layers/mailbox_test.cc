@@ -353,7 +353,7 @@ TEST_F(MailboxChannelScopeTest, AnAcknowledgementCostsTheChannelsAndTheEventsNot
   Strings channels;
   for (int i = 0; i < kMany; ++i) channels.push_back("p.one!" + std::to_string(i));
   Join("chat", {channels.begin(), channels.end()});
-  std::vector<Mailbox::Unconsumed> unconsumed;
+  std::vector<UnconsumedMessages::Waiting> unconsumed;
   for (const std::string& channel : channels) unconsumed.emplace_back(channel, 0);
   Send(channels[0]);
   for (int i = 0; i < kMany; ++i) Join("other" + std::to_string(i), {channels[0]});
