@@ -1057,6 +1057,6 @@ def test_however_often_connections_are_cut_every_message_arrives_once_in_order(
             if consumer.error is not None:
                 raise consumer.error
             assert consumer.received == [b"%d" % i for i in range(count)]
-            assert consumer.resumes > 10
+            assert consumer.resumes > count // 2000
         assert stats(sender)[b"reset"] == 0
         assert stats(sender)[b"resumed"] == sum(consumer.resumes for consumer in consumers)
