@@ -151,9 +151,10 @@ class Connection(asyncio.Protocol):
         self._unsent.append(hiredis.pack_command(words))
         if not self._flushing:
             self._flushing = True
-            self._loop.call_soon(self._flush)
+            self._loop.call_soon(self.flush)
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Sends at once what would leave at the end of this turn of the loop."""
         self._flushing = False
         if self._transport is not None and self._unsent:
             self._transport.write(b"".join(self._unsent))
@@ -175,7 +176,7 @@ class Connection(asyncio.Protocol):
         self._keeper.cancel()
         self._release_waiters()
         if self._transport is not None:
-            self._flush()
+            self.flush()
             self._transport.close()
 
     async def close(self) -> None:

@@ -221,6 +221,8 @@ class Mailbox:
         self._cancel_timer()
         if self._connection is not None and self._connection.ready:
             self._send_ack(self.epoch)
+            # Before the consumers that are ready take their turns, which may be many.
+            self._connection.flush()
 
     def _send_ack(self, epoch: _Epoch) -> None:
         assert self._connection is not None
