@@ -6,6 +6,7 @@
 #include <barrier>
 #include <map>
 #include <set>
+#include <stop_token>
 #include <string>
 #include <thread>
 #include <vector>
@@ -99,7 +100,7 @@ class ManyLayersTest : public testing::Test {
  protected:
   void Make(size_t count) {
     for (size_t i = 0; i < count; ++i) {
-      ASSERT_NE(registry_.Get("layer " + std::to_string(registry_.Names().size())), nullptr);
+      ASSERT_NE(registry_.Get("layer " + std::to_string(made_++)), nullptr);
     }
   }
   void Tidy() {
@@ -112,6 +113,7 @@ class ManyLayersTest : public testing::Test {
   bool Knows(std::string_view name) { return registry_.Find(name) != nullptr; }
 
   LayerRegistry registry_{[] { return size_t{1}; }};
+  size_t made_ = 0;
 };
 
 TEST_F(ManyLayersTest, OfManyLayersThoseThatHoldNothingAreForgotten) {
@@ -142,6 +144,25 @@ TEST_F(ManyLayersTest, ThereAreNeverMoreThanTheMost) {
   EXPECT_NE(registry_.Get("layer 0"), nullptr);
   Tidy();
   EXPECT_NE(registry_.Get("one more"), nullptr);
+}
+
+TEST_F(ManyLayersTest, NoLayerIsForgottenWhileSomebodyPutsSomethingInIt) {
+  LayerPolicy policy;
+  policy.capacity = 7;
+  for (size_t i = 0; i < LayerRegistry::kMostRemembered; ++i) {
+    registry_.Get("kept " + std::to_string(i))->set_policy(policy);
+  }
+  const std::jthread tidier([this](const std::stop_token& stop) {
+    while (!stop.stop_requested()) registry_.Forget("contended");
+  });
+  for (int i = 0; i < 20'000; ++i) {
+    const auto mailbox = registry_.Get("contended")->MailboxFor("p.one!", kNow);
+    const auto layer = registry_.Find("contended");
+    ASSERT_NE(layer, nullptr);
+    ASSERT_EQ(layer->FindMailbox("p.one!"), mailbox);
+    EXPECT_TRUE(mailbox->Close(nullptr));
+    for (size_t part = 0; part < Layer::kParts; ++part) layer->Tidy(part, kNow);
+  }
 }
 
 TEST(LayerTidyingTest, ARoundGoesOverEveryPartOfEveryLayer) {
