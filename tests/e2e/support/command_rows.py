@@ -819,6 +819,32 @@ WAITAOF abc 0 0 => ERR value is not an integer or out of range
 WAITAOF 0 0 -1 => ERR timeout is negative
 """
 
+# More of the native commands, which redis-server does not have, is in test_layers.py.
+LAYERS = """
+LAYER.SET asgi => OK
+LAYER.SET asgi CAPACITY 0 => ERR capacity is not an integer above 0
+LAYER.SET asgi EXPIRY nan => ERR EXPIRY is not a number of seconds above 0*
+LAYER.SET asgi BOGUS 1 => ERR syntax error
+LAYER.GET '' => ERR invalid layer name*
+LAYER.STATS '' => ERR invalid layer name*
+LAYER.LIST asgi => ERR wrong number of arguments for 'layer.list' command
+LAYER.FLUSH asgi => OK
+CHANNEL.SEND asgi a!b!c m => ERR invalid channel name*
+CHANNEL.SEND asgi work m CAPACITY 0 => ERR capacity is not an integer above 0
+CHANNEL.RECEIVE asgi p.x!a => ERR a process-specific channel is received by MAILBOX.OPEN
+CHANNEL.LEN asgi a!b!c => ERR invalid channel name*
+MAILBOX.OPEN asgi p.x! => ERR MAILBOX.OPEN needs RESP3*
+MAILBOX.OPEN asgi p.x => ERR invalid mailbox name*
+MAILBOX.ACK asgi p.x! 0 0 => NOMAILBOX*
+MAILBOX.CLOSE asgi p.x! => NOMAILBOX*
+GROUP.ADD asgi a!b c => ERR invalid group name*
+GROUP.DISCARD asgi a!b c => ERR invalid group name*
+GROUP.SEND asgi a!b m => ERR invalid group name*
+GROUP.MEMBERS asgi a!b => ERR invalid group name*
+GROUP.COUNT asgi a!b => ERR invalid group name*
+GROUP.LIST asgi MATCH => ERR syntax error
+"""
+
 FAMILIES = {
     "strings": STRINGS,
     "lists": LISTS,
@@ -833,4 +859,5 @@ FAMILIES = {
     "connection since 7.2": CONNECTION_SINCE_7_2,
     "server": SERVER,
     "own words": OWN_WORDS,
+    "layers": LAYERS,
 }
