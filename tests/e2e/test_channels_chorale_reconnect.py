@@ -232,7 +232,10 @@ async def test_a_restarted_broker_is_a_gap_and_the_memberships_come_back(server,
     channels = [await layer.new_channel() for _ in range(3)]
     for channel in channels:
         await layer.group_add("room", channel)
-    await other.group_add("another", channels[0])  # the owner keeps what others have added, too
+    # The owner keeps what others have added, too, once it has heard of it.
+    await other.group_add("another", channels[0])
+    await other.group_send("another", {"type": "chat"})
+    await receive(layer, channels[0])
     await layer.group_discard("room", channels[2])
     waiting = [asyncio.create_task(receive(layer, channel)) for channel in channels[:2]]
     server.kill()
