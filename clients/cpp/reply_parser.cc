@@ -177,7 +177,10 @@ ReplyParser::Step ReplyParser::ReadLine(std::string_view data, std::string_view*
 }
 
 ReplyParser::Step ReplyParser::ReadHeader(std::string_view data) {
-  if (values_ == limits_.max_values && position_ < data.size()) return Fail(kTooManyValues);
+  // The next byte is the one too many, wherever the stream is cut.
+  if (values_ == limits_.max_values) {
+    return position_ < data.size() ? Fail(kTooManyValues) : NeedMore(data.size() + 1);
+  }
   const size_t start = position_;
   char type = 0;
   uint64_t number = 0;

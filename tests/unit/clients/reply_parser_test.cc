@@ -233,6 +233,16 @@ TEST(ReplyParserTest, TellsHowManyBytesItWaitsFor) {
   EXPECT_EQ(reader.buffered(), 0u);
 }
 
+// A reply that has come near to two limits at once: which one it breaks is not to depend on how it
+// is cut.
+TEST(ReplyParserTest, TheErrorOfTwoLimitsIsTheSameHoweverTheReplyIsCut) {
+  const ReplyLimits limits{.max_bytes = 16, .max_values = 3, .max_depth = 2};
+  const std::string_view stream = "*3\r\n+abcd\r\n:1\r\n:2\r\n";
+  const ParsedReplies whole = ParseReplies(stream, limits);
+  EXPECT_EQ(whole.error, "the reply has more values than the limit");
+  EXPECT_EQ(ParseRepliesInPieces(stream, std::vector<size_t>{1}, limits), whole);
+}
+
 TEST(ReplyParserTest, AnAnnouncedSizeTakesNoMemory) {
   ReplyParser parser;
   EXPECT_EQ(parser.Parse("*16000000\r\n*16000000\r\n$1000000000\r\n"),
