@@ -74,7 +74,8 @@ class ThreadUser:
 
     async def leave(self):
         if self._client.connected:
-            await asyncio.to_thread(self._client.eio.queue.join)
+            posts = self._client.eio.queue
+            await asyncio.to_thread(wait_until, lambda: posts.unfinished_tasks == 0, DEADLINE)
         await asyncio.to_thread(self._client.disconnect)
 
 
