@@ -8,21 +8,13 @@
 
 #include "broker/clock.h"
 #include "broker/connection.h"
+#include "broker/dispatch.h"
 #include "broker/io_thread.h"
 
 namespace chorale {
 namespace {
 
 constexpr int64_t kNanosPerMilli = 1000000;
-
-bool Writes(const Command& command, const Client& client) {
-  if (command.has(kWrite) || command.has(kMayWrite)) return true;
-  if (!command.has(kExec) || client.transaction == nullptr) return false;
-  const auto& queued = client.transaction->commands;
-  return std::any_of(queued.begin(), queued.end(), [](const QueuedCommand& one) {
-    return one.command->has(kWrite) || one.command->has(kMayWrite);
-  });
-}
 
 }  // namespace
 
@@ -35,6 +27,11 @@ void ClientPause::Begin(Mode mode, IoThread& thread, int64_t duration_ms) {
     until_ns_ = std::max(until_ns_, MonotonicNanos() + duration_ms * kNanosPerMilli);
   }
   EndAfter(thread, duration_ms);
+}
+
+void ClientPause::Begin(Mode mode) {
+  absl::MutexLock lock(&mutex_);
+  mode_ = std::max(mode_.load(), mode);
 }
 
 void ClientPause::EndAfter(IoThread& thread, int64_t duration_ms) {
@@ -70,7 +67,8 @@ void ClientPause::Forget(const ClientInfo& client) {
 bool ClientPause::Holds(const Command& command, Client& client) {
   absl::MutexLock lock(&mutex_);
   const Mode mode = mode_;
-  if (mode == Mode::kNone || (mode == Mode::kWrites && !Writes(command, client))) return false;
+  if (mode == Mode::kNone || (mode == Mode::kWrites && !RunsAny(writes_, command, client)))
+    return false;
   waiting_.emplace(client.info->id, client.info);
   client.connection.Postpone();
   return true;

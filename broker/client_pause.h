@@ -18,10 +18,15 @@ class ClientPause {
  public:
   enum class Mode : uint8_t { kNone, kWrites, kAll };
 
+  // `writes`: CommandFlags of the commands that Mode::kWrites holds.
+  explicit ClientPause(uint32_t writes) : writes_(writes) {}
+
   bool active() const { return mode_.load(std::memory_order_relaxed) != Mode::kNone; }
   // A pause under way is made longer and stricter, never shorter or milder. `thread` ends it when
   // the time is over.
   void Begin(Mode mode, IoThread& thread, int64_t duration_ms);
+  // The same until End is called.
+  void Begin(Mode mode);
   // Lets everybody go on.
   void End();
 
@@ -35,6 +40,7 @@ class ClientPause {
  private:
   void EndAfter(IoThread& thread, int64_t duration_ms);
 
+  const uint32_t writes_;
   absl::Mutex mutex_;
   std::atomic<Mode> mode_ = Mode::kNone;  // written under the lock
   int64_t until_ns_ ABSL_GUARDED_BY(mutex_) = 0;

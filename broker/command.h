@@ -72,6 +72,7 @@ enum CommandFlag : uint32_t {
   kScriptSource = 1u << 27,     // holds the shards that the script in argument 1 needs
   kScriptDigest = 1u << 28,     // the same of the script whose SHA-1 is argument 1
   kProtected = 1u << 29,        // refused unless enable-debug-command allows it
+  kRunsScript = kScriptSource | kScriptDigest,
 };
 
 // ACL categories, for COMMAND INFO.
@@ -130,7 +131,8 @@ struct Command {
   size_t id = 0;                 // position in AllRows(), for statistics
 
   bool is_subcommand() const { return !parent.empty(); }
-  bool has(CommandFlag flag) const { return (flags & flag) != 0; }
+  // One of these, at least.
+  bool has(uint32_t any) const { return (flags & any) != 0; }
 };
 
 // The rows of each family; command_table.cc joins them.
@@ -155,6 +157,7 @@ std::span<const Command> ScriptingCommands();
 std::span<const Command> ConnectionCommands();
 std::span<const Command> ClientCommands();
 std::span<const Command> ServerCommands();
+std::span<const Command> PersistenceCommands();
 std::span<const Command> IntrospectionCommands();
 std::span<const Command> ConfigCommands();
 std::span<const Command> InfoCommands();

@@ -47,6 +47,11 @@ std::string_view CommandScriptHost::Refusal(const Command* command, Arguments ar
   if (rules_.read_only && (command->has(kWrite) || command->has(kMayWrite))) {
     return "ERR Write commands are not allowed from read-only scripts.";
   }
+  const Journal* const journal = context_.server.journal();
+  if (command->has(kWrite) && !wrote_ && journal != nullptr && journal->failed()) {
+    disk_error_ = DiskError(context_.server);
+    return disk_error_;
+  }
   if (command->has(kDenyOom) && out_of_memory_ && !rules_.allow_oom && !wrote_) {
     return "OOM command not allowed when used memory > 'maxmemory'.";
   }

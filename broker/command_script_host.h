@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "broker/command.h"
 #include "broker/scripting/running_script.h"
@@ -39,6 +40,7 @@ class CommandScriptHost final : public ScriptHost {
   const bool out_of_memory_;
   const int64_t began_ns_;
   int db_;  // SELECT in a script does not change the client's database
+  std::string disk_error_;
   bool wrote_ = false;
   bool busy_ = false;
 };

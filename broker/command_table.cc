@@ -88,13 +88,13 @@ class NameIndex {
 struct Table {
   Table() {
     const std::array families = {
-        StringCommands(),      BitmapCommands(),        KeyCommands(),        ExpiryCommands(),
-        DatabaseCommands(),    ScanCommands(),          SortCommands(),       ListCommands(),
-        HashCommands(),        SetCommands(),           SortedSetCommands(),  PubSubCommands(),
-        TransactionCommands(), ScriptingCommands(),     ConnectionCommands(), ClientCommands(),
-        ServerCommands(),      IntrospectionCommands(), ConfigCommands(),     InfoCommands(),
-        DiagnosticsCommands(), ReplicationCommands(),   AccessCommands(),     LayerCommands(),
-        ChannelCommands(),     MailboxCommands(),       GroupCommands()};
+        StringCommands(),      BitmapCommands(),      KeyCommands(),           ExpiryCommands(),
+        DatabaseCommands(),    ScanCommands(),        SortCommands(),          ListCommands(),
+        HashCommands(),        SetCommands(),         SortedSetCommands(),     PubSubCommands(),
+        TransactionCommands(), ScriptingCommands(),   ConnectionCommands(),    ClientCommands(),
+        ServerCommands(),      PersistenceCommands(), IntrospectionCommands(), ConfigCommands(),
+        InfoCommands(),        DiagnosticsCommands(), ReplicationCommands(),   AccessCommands(),
+        LayerCommands(),       ChannelCommands(),     MailboxCommands(),       GroupCommands()};
     size_t count = 0;
     for (const auto family : families) {
       for (const Command& command : family) count += 1 + command.subcommands.size();

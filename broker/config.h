@@ -67,6 +67,10 @@ class Config {
   std::atomic<int64_t> supervised{0};            // 0 no, 1 auto, 2 systemd
   ConfigString logfile;
   ConfigString dir{"."};
+  // Whether there is a data directory, and when it is synced: Journal::Sync, 0 every second, 1
+  // always, 2 never. `persistence` is both; appendonly and appendfsync are one each.
+  std::atomic<bool> persistent{false};
+  std::atomic<int64_t> append_sync{0};
 
   // ---- may change while running ----
   std::atomic<bool> protected_mode{true};
@@ -81,6 +85,8 @@ class Config {
   // Bytes of one message on a layer, and of the events that may wait in a mailbox.
   std::atomic<int64_t> layer_message_limit{16 << 20};
   std::atomic<int64_t> mailbox_buffer_limit{64 << 20};
+  // Bytes that may wait for the data directory.
+  std::atomic<int64_t> persistence_buffer_limit{128 << 20};
   std::atomic<int64_t> client_query_buffer_limit{int64_t{1} << 30};
   std::array<OutputLimit, kOutputClasses> output_limits;
   std::atomic<int64_t> blocking_reply_early_ms{150};
@@ -128,11 +134,11 @@ class Config {
   void AddInteger(std::string name, std::atomic<T>& target, int64_t low, int64_t high,
                   bool only_at_start = false, std::string alias = {});
   void AddMemory(std::string name, std::atomic<int64_t>& target, int64_t low, int64_t high);
-  void AddBoolean(std::string name, std::atomic<bool>& target);
+  void AddBoolean(std::string name, std::atomic<bool>& target, bool only_at_start = false);
   void AddEnum(std::string name, std::atomic<int64_t>& target, std::vector<std::string> values,
                bool only_at_start = false);
   void AddString(std::string name, ConfigString& target, bool only_at_start = false);
-  // A directory that can be read; shown as an absolute path.
+  // A directory, or one that can be made; shown as an absolute path.
   void AddDirectory(std::string name, ConfigString& target);
   // An option of redis.conf that has one value here: that value is accepted, others are refused.
   void AddFixed(std::string name, std::string value);
@@ -141,6 +147,7 @@ class Config {
   void AddNetworkOptions();
   void AddClientOptions();
   void AddStorageOptions();
+  void AddPersistenceOptions();
   void AddServerOptions();
   void AddFixedOptions();
   void AddOptionsWithoutEffect();

@@ -72,9 +72,9 @@ void Config::AddMemory(std::string name, std::atomic<int64_t>& target, int64_t l
       });
 }
 
-void Config::AddBoolean(std::string name, std::atomic<bool>& target) {
+void Config::AddBoolean(std::string name, std::atomic<bool>& target, bool only_at_start) {
   Add(
-      std::move(name), false, [&target] { return target ? "yes" : "no"; },
+      std::move(name), only_at_start, [&target] { return target ? "yes" : "no"; },
       [&target](std::string_view text) -> std::string {
         const std::string value = Lower(text);
         if (value != "yes" && value != "no") return "argument must be 'yes' or 'no'";
@@ -138,13 +138,17 @@ void Config::AddDirectory(std::string name, ConfigString& target) {
         return text;
       },
       [&target](std::string_view text) -> std::string {
-        const std::string path(text);
+        const std::filesystem::path path(text);
         std::error_code error;
-        if (!std::filesystem::is_directory(path, error)) {
+        // The data directory is made when it is missing, but not the one that it lies in.
+        const auto existing = std::filesystem::exists(path, error) ? path : path.parent_path();
+        if (!existing.empty() && !std::filesystem::is_directory(existing, error)) {
           return error ? error.message() : std::string("Not a directory");
         }
-        if (::access(path.c_str(), R_OK | X_OK) != 0) return std::strerror(errno);
-        target.set(path);
+        if (!existing.empty() && ::access(existing.c_str(), R_OK | X_OK) != 0) {
+          return std::strerror(errno);
+        }
+        target.set(text);
         return {};
       });
 }
@@ -160,6 +164,7 @@ Config::Config() {
   AddNetworkOptions();
   AddClientOptions();
   AddStorageOptions();
+  AddPersistenceOptions();
   AddServerOptions();
   AddFixedOptions();
   AddOptionsWithoutEffect();
@@ -238,6 +243,27 @@ void Config::AddStorageOptions() {
   AddMemory("maxmemory", maxmemory, 0, kMax);
 }
 
+void Config::AddPersistenceOptions() {
+  AddDirectory("dir", dir);
+  AddBoolean("appendonly", persistent, true);
+  AddEnum("appendfsync", append_sync, {"everysec", "always", "no"}, true);
+  static const std::vector<std::string> kValues = {"everysec", "always", "no-sync", "off"};
+  Add(
+      "persistence", true,
+      [this] { return persistent ? kValues[static_cast<size_t>(append_sync.load())] : "off"; },
+      [this](std::string_view text) -> std::string {
+        const auto found = std::find(kValues.begin(), kValues.end(), Lower(text));
+        if (found == kValues.end()) {
+          return absl::StrCat("argument(s) must be one of the following: ",
+                              absl::StrJoin(kValues, ", "));
+        }
+        persistent = *found != "off";
+        if (persistent) append_sync = found - kValues.begin();
+        return {};
+      });
+  AddMemory("persistence-buffer-limit", persistence_buffer_limit, 1 << 20, kMax);
+}
+
 void Config::AddServerOptions() {
   AddInteger("threads", threads, 0, 256, true, "io-threads");
   AddEnum("enable-debug-command", enable_debug_command, {"no", "yes", "local"}, true);
@@ -245,7 +271,6 @@ void Config::AddServerOptions() {
   AddEnum("supervised", supervised, {"no", "auto", "systemd"}, true);
   AddEnum("loglevel", loglevel, {"debug", "verbose", "notice", "warning"});
   AddString("logfile", logfile, true);
-  AddDirectory("dir", dir);
   AddInteger("lua-time-limit", lua_time_limit_ms, 0, kMax, false, "busy-reply-threshold");
   AddInteger("slowlog-log-slower-than", slowlog_log_slower_than_us, -1, kMax);
   AddInteger("slowlog-max-len", slowlog_max_len, 0, 1 << 20);

@@ -15,7 +15,6 @@ void Config::AddFixedOptions() {
   constexpr std::pair<const char*, const char*> kOptions[] = {
       {"aclfile", ""},
       {"activedefrag", "no"},
-      {"appendonly", "no"},
       {"cluster-enabled", "no"},
       {"enable-module-command", "no"},
       {"enable-protected-configs", "no"},
@@ -62,7 +61,6 @@ void Config::AddOptionsWithoutEffect() {
       {"aof_rewrite_cpulist", ""},
       {"appenddirname", "appendonlydir"},
       {"appendfilename", "appendonly.aof"},
-      {"appendfsync", "everysec"},
       {"auto-aof-rewrite-min-size", "67108864"},
       {"auto-aof-rewrite-percentage", "100"},
       {"bgsave_cpulist", ""},

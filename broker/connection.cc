@@ -251,7 +251,9 @@ void Connection::SendAwaited(std::string_view reply) {
 void Connection::Send(std::string_view bytes) {
   if (bytes.empty() || closed_ || dropping_) return;
   Counter& sent = server().statistics().thread(thread_.index()).output_bytes;
-  if (output_.empty() && !writing_) {
+  HoldForDisk();
+  if (dropping_) return;
+  if (output_.empty() && !output_.holding() && !writing_) {
     boost::system::error_code error;
     const size_t written = transport_->socket.write_some(asio::buffer(bytes), error);
     if (error && error != asio::error::would_block && error != asio::error::try_again) {
@@ -270,8 +272,36 @@ void Connection::Send(std::string_view bytes) {
   StartWrite();
 }
 
+void Connection::HoldForDisk() {
+  Journal* const journal = server().journal();
+  if (journal == nullptr || !journal->always()) return;
+  if (journal->failed()) {
+    // The reply would say that the write is safe.
+    if (needed_round_ > journal->done()) CloseLater();
+    return;
+  }
+  const uint64_t needed = journal->needed();
+  if (needed <= journal->done()) return;
+  output_.HoldUntil(needed);
+  if (std::exchange(awaits_disk_, true)) return;
+  thread_.AwaitDisk(shared_from_this());
+}
+
+bool Connection::ReleaseHeld() {
+  if (closed_) return false;
+  const Journal& journal = *server().journal();
+  awaits_disk_ = output_.Release(journal.done());
+  if (awaits_disk_ && journal.failed()) {
+    awaits_disk_ = false;
+    Close();
+    return false;
+  }
+  FlushDelivered();
+  return awaits_disk_ && !closed_;
+}
+
 void Connection::StartWrite() {
-  if (writing_ || closed_ || dropping_ || output_.empty()) return;
+  if (writing_ || closed_ || dropping_ || output_.sendable() == 0) return;
   writing_ = true;
   std::vector<asio::const_buffer> buffers;
   output_.Gather(buffers);
@@ -333,12 +363,16 @@ bool Connection::OverOutputLimit() {
 
 void Connection::Deliver(const Frame& frame) {
   if (closed_ || dropping_) return;
+  HoldForDisk();
+  if (dropping_) return;
   output_.Append(frame);
   SendLater();
 }
 
 void Connection::Deliver(std::string_view bytes) {
   if (closed_ || dropping_) return;
+  HoldForDisk();
+  if (dropping_) return;
   output_.Append(bytes);
   SendLater();
 }
@@ -385,7 +419,7 @@ void Connection::CloseLater() {
 
 void Connection::FlushDelivered() {
   flush_pending_ = false;
-  if (closed_ || writing_ || output_.empty()) return;
+  if (closed_ || writing_ || output_.sendable() == 0) return;
   std::vector<asio::const_buffer> buffers;
   output_.Gather(buffers);
   boost::system::error_code error;
@@ -436,6 +470,8 @@ bool Connection::Unblock(std::string_view reply, std::unique_ptr<Lease>& lease) 
     thread_.WithKeys(Store::MaskOf(waiter_->keys()),
                      [waiter = waiter_](LockedKeys& keys) { (void)keys.Unregister(waiter); });
   }
+  // What it was served with was taken from a key.
+  if (!waiter_->keys().empty()) NeedRound(server().NeededRound());
   EndBlock();
   lease_ = std::move(lease);
   SendAwaited(reply);
@@ -500,7 +536,7 @@ void Connection::Close() {
   if (std::exchange(closed_, true)) return;
   spdlog::debug("client {} ({}) is gone", client_.info->id, client_.info->address);
   const auto self = shared_from_this();
-  if (postponed_) server().pause().Forget(*client_.info);
+  if (postponed_) server().ForgetPostponed(*client_.info);
   if (waiter_ != nullptr) {
     thread_.WithKeys(Store::MaskOf(waiter_->keys()),
                      [waiter = waiter_](LockedKeys& keys) { (void)keys.Unregister(waiter); });

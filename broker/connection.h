@@ -54,6 +54,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // ---- called by commands, during Process ----
   // Closes once the replies written so far are sent; what else was received is dropped.
   void CloseAfterReply() { close_after_reply_ = true; }
+  // A command has changed something that is on disk once that round of the journal is done.
+  void NeedRound(uint64_t round) { needed_round_ = round; }
   // The reply that is being written is sent whatever CLIENT REPLY says, because it is a push.
   void KeepReply() { keep_reply_ = true; }
   // The client waits: no further command of it runs until Unblock. `timeout_ms` 0 means for ever;
@@ -87,6 +89,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // Closes the connection of a client that missed something because its thread is too far behind.
   void DropAfterLoss();
   void FlushDelivered();
+  // Sends what was held back for the disk and is there now; closes the client if it is not and will
+  // not be. True if more is held back.
+  bool ReleaseHeld();
   // Closes at once, or when the command that runs now is done; replies not sent yet are lost.
   void Close();
   // A graceful stop: sends what waits, then closes.
@@ -129,6 +134,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool OverQueryLimit(size_t bytes);
   void CloseIfDone();
   void Send(std::string_view bytes);
+  // Before something is appended to the output: whether it must wait for the disk.
+  void HoldForDisk();
   void SendLater();
   void DeliverWhatWaited();
   void StartWrite();
@@ -166,6 +173,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool processing_ = false;
   bool reading_ = false;
   bool writing_ = false;
+  uint64_t needed_round_ = 0;  // of the journal, with `always`, for the client's last write
+  bool awaits_disk_ = false;   // and the thread knows
   bool flush_pending_ = false;
   bool events_wait_ = false;  // for room in the output
   bool filled_ = false;       // the last read took all the room there was

@@ -63,6 +63,11 @@ bool Gate(Connection& connection, const Command* command, Arguments args, ReplyW
     reply.Error("OOM command not allowed when used memory > 'maxmemory'.");
     return true;
   }
+  if (server.journal() != nullptr && server.journal()->failed() &&
+      RunsAny(kWrite, *command, client)) {  // a script is refused when it comes to writing
+    reply.Error(DiskError(server));
+    return true;
+  }
   return false;
 }
 
@@ -151,7 +156,7 @@ void NoteIfSlow(const CommandContext& context, uint64_t ticks) {
 
 ShardMask ShardsFor(const Command& command, Arguments args) {
   if (command.has(kAllShards)) return Store::kAllShards;
-  if (command.has(kScriptSource) || command.has(kScriptDigest)) {
+  if (command.has(kRunsScript)) {
     return ShardsForScript(command, args);
   }
   if (command.has(kChannelQueues)) return ShardsForChannels(args);
@@ -178,6 +183,7 @@ void Dispatch(Connection& connection, Arguments args, ReplyWriter& reply) {
     return;
   }
   if (server.pause().active() && server.pause().Holds(*command, client)) return;
+  if (server.journal() != nullptr && server.HoldsForDisk(*command, client)) return;
   client.info->last_command.store(command, std::memory_order_relaxed);
   if (client.transaction != nullptr && !command->has(kInTransaction)) {
     Queue(client, *command, args, reply);
@@ -197,10 +203,28 @@ void Dispatch(Connection& connection, Arguments args, ReplyWriter& reply) {
   }
   if (client.info->no_touch.load(std::memory_order_relaxed)) keys.set_notes_use(false);
   CommandContext context{server, thread, client, *command, args, keys, reply, client.db};
-  if ((command->has(kScriptSource) || command->has(kScriptDigest)) && HoldsRecovery(context)) {
-    return;
+  const bool script = command->has(kRunsScript);
+  if (script && HoldsRecovery(context)) return;
+  // What a transaction or a script publishes before it writes must not leave before it is on disk.
+  if (server.journal() != nullptr && server.journal()->always() && keys.held() != 0 &&
+      ((script && command->has(kMayWrite)) ||
+       (command->has(kExec) && RunsAny(kWrite, *command, client)))) {
+    server.journal()->Mark(keys.held());
   }
   Call(context);
+  // The layers have locks of their own, of which the token knows nothing. A read may erase what has
+  // expired, but says nothing that has to be on disk.
+  if (command->has(kWrite) || (keys.noted() && (script || command->has(kExec)))) {
+    connection.NeedRound(server.NeededRound());
+  }
+}
+
+bool RunsAny(uint32_t flags, const Command& command, const Client& client) {
+  if (command.has(flags)) return true;
+  if (!command.has(kExec) || client.transaction == nullptr) return false;
+  const auto& queued = client.transaction->commands;
+  return std::any_of(queued.begin(), queued.end(),
+                     [flags](const QueuedCommand& one) { return one.command->has(flags); });
 }
 
 void Call(CommandContext& context) {
@@ -219,6 +243,13 @@ void Call(CommandContext& context) {
   counters.ticks.Add(ticks);
   if (CountIfError(server, statistics, context.reply.out(), reply_begin)) counters.failed.Add();
   if (ticks >= context.thread.slow_ticks()) NoteIfSlow(context, ticks);
+}
+
+std::string DiskError(Server& server) {
+  return fmt::format(
+      "MISCONF Errors writing to the data directory: {}. Commands that write are refused until "
+      "SAVE succeeds.",
+      server.journal()->failure());
 }
 
 void WriteUnknownCommand(Arguments args, ReplyWriter& reply) {

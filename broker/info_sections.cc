@@ -172,24 +172,37 @@ void WriteMemoryInfo(InfoWriter& out, Server& server, const KeyspaceSummary& /*k
 }
 
 void WritePersistenceInfo(InfoWriter& out, Server& server, const KeyspaceSummary& /*keyspace*/) {
+  Journal* const journal = server.journal();
+  const Journal::Statistics disk =
+      journal == nullptr ? Journal::Statistics() : journal->statistics();
+  const bool failed = journal != nullptr && journal->failed();
   out.Title("Persistence");
   out.Field("loading", 0);
   out.Field("async_loading", 0);
-  out.Field("rdb_changes_since_last_save", 0);
-  out.Field("rdb_bgsave_in_progress", 0);
-  out.Field("rdb_last_save_time", server.started_at_ms() / 1000);
-  out.Field("rdb_last_bgsave_status", "ok");
-  out.Field("rdb_last_bgsave_time_sec", -1);
+  out.Field("rdb_changes_since_last_save", disk.unsaved_bytes > 0 ? 1 : 0);
+  out.Field("rdb_bgsave_in_progress", server.saving() ? 1 : 0);
+  out.Field("rdb_last_save_time",
+            (journal == nullptr ? server.started_at_ms() : disk.last_save_ms) / 1000);
+  out.Field("rdb_last_bgsave_status", failed ? "err" : "ok");
+  out.Field("rdb_last_bgsave_time_sec", journal == nullptr ? -1 : disk.last_round_us / 1000000);
   out.Field("rdb_current_bgsave_time_sec", -1);
   out.Field("rdb_last_cow_size", 0);
-  out.Field("aof_enabled", 0);
+  out.Field("aof_enabled", journal == nullptr ? 0 : 1);
   out.Field("aof_rewrite_in_progress", 0);
   out.Field("aof_rewrite_scheduled", 0);
   out.Field("aof_last_rewrite_time_sec", -1);
   out.Field("aof_current_rewrite_time_sec", -1);
   out.Field("aof_last_bgrewrite_status", "ok");
-  out.Field("aof_last_write_status", "ok");
+  out.Field("aof_last_write_status", failed ? "err" : "ok");
   out.Field("aof_last_cow_size", 0);
+  if (journal == nullptr) return;
+  out.Field("journal_unsaved_bytes", disk.unsaved_bytes);
+  out.Field("journal_rounds", disk.rounds);
+  out.Field("journal_rows", disk.rows);
+  out.Field("journal_bytes", disk.bytes);
+  out.Field("journal_last_round_usec", disk.last_round_us);
+  out.Field("journal_longest_round_usec", disk.longest_round_us);
+  out.Field("journal_last_error", journal->failure());
 }
 
 void WriteStatsInfo(InfoWriter& out, Server& server, const KeyspaceSummary& keyspace) {

@@ -204,6 +204,14 @@ void IoThread::ScheduleFlush() {
   boost::asio::post(*io_, [this] { FlushDelivered(); });
 }
 
+void IoThread::ReleaseHeld() {
+  std::vector<std::shared_ptr<Connection>> held;
+  held.swap(held_);
+  for (auto& connection : held) {
+    if (connection->ReleaseHeld()) held_.push_back(std::move(connection));
+  }
+}
+
 void IoThread::FlushDelivered() {
   flush_scheduled_ = false;
   BeginTurn();

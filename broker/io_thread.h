@@ -94,6 +94,10 @@ class IoThread {
   void DeliverLater(std::shared_ptr<MailboxDelivery> delivery);
   // Whom the commands of this turn have to wake.
   WakeList& wakes() { return wakes_; }
+  // The connection's output waits for the disk.
+  void AwaitDisk(std::shared_ptr<Connection> connection) { held_.push_back(std::move(connection)); }
+  // The journal has got further, or has failed.
+  void ReleaseHeld();
   // The connections that live here, which the thread keeps alive from Start to Close.
   void AddConnection(std::shared_ptr<Connection> connection);
   void RemoveConnection(Connection* connection);
@@ -141,6 +145,7 @@ class IoThread {
   WakeList wakes_{*this};
   std::vector<std::shared_ptr<MailboxDelivery>> to_deliver_;
   std::vector<std::shared_ptr<Connection>> to_flush_;
+  std::vector<std::shared_ptr<Connection>> held_;
   bool flush_scheduled_ = false;
   absl::flat_hash_set<std::shared_ptr<Connection>> connections_;
   int64_t next_tick_ms_ = 0;

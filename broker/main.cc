@@ -12,6 +12,7 @@
 #include "broker/config.h"
 #include "broker/descriptor_limit.h"
 #include "broker/log.h"
+#include "broker/offline_tools.h"
 #include "broker/server.h"
 #include "broker/supervision.h"
 
@@ -22,12 +23,34 @@ using chorale::Server;
 
 constexpr const char* kUsage =
     "usage: chorale-server [configuration-file] [--option value ...]\n"
+    "       chorale-server --check DIR\n"
+    "       chorale-server --repair DIR   drops what lies behind damage in the log of DIR\n"
+    "       chorale-server --import DUMP.RDB --dir DIR [--option value ...]\n"
     "  --port 6379  --bind 127.0.0.1  --unixsocket PATH  --threads N  --requirepass PASSWORD\n"
+    "  --dir DIR  --persistence off|everysec|always|no-sync\n"
     "Options are named as in redis.conf; README.md lists them.\n";
 
 int Fail(const std::string& why) {
   fmt::print(stderr, "chorale-server: {}\n", why);
   return 1;
+}
+
+int Done(const absl::Status& status) {
+  return status.ok() ? 0 : Fail(std::string(status.message()));
+}
+
+// The options behind the file to import are those of the broker.
+int Import(int argc, char** argv) {
+  const std::string file = argv[2];
+  argv[2] = argv[0];
+  Config config;
+  auto status = config.ParseCommandLine(argc - 2, argv + 2);
+  if (status.ok()) {
+    chorale::OpenLog(config.logfile.get());
+    chorale::SetLogLevel(config.loglevel);
+    status = chorale::ImportDump(file, config);
+  }
+  return Done(status);
 }
 
 void FitClientsToDescriptors(Config& config) {
@@ -39,8 +62,9 @@ void FitClientsToDescriptors(Config& config) {
 
 void PrintBanner(Server& server) {
   fmt::print("Chorale {} listens on {}\n", CHORALE_VERSION, fmt::join(server.addresses(), ", "));
-  fmt::print("  threads: {}   data: in memory only, gone when the broker stops\n",
-             server.threads().size());
+  fmt::print("  threads: {}   data: {}\n", server.threads().size(),
+             server.journal() == nullptr ? "in memory only, gone when the broker stops"
+                                         : "in " + server.data_directory());
   fmt::print(
       "  Django: CHANNEL_LAYERS = {{\"default\": {{\"BACKEND\": "
       "\"channels_redis.core.RedisChannelLayer\", \"CONFIG\": {{\"hosts\": [\"{}\"]}}}}}}\n",
@@ -74,11 +98,19 @@ int main(int argc, char** argv) {
     fmt::print("{}", kUsage);
     return 0;
   }
+  if (argc == 3 && std::string_view(argv[1]) == "--check") {
+    return Done(chorale::CheckDirectory(argv[2]));
+  }
+  if (argc == 3 && std::string_view(argv[1]) == "--repair") {
+    return Done(chorale::RepairDirectory(argv[2]));
+  }
+  if (argc >= 3 && std::string_view(argv[1]) == "--import") return Import(argc, argv);
   sigset_t signals;
   ::sigemptyset(&signals);
   for (const int signal : {SIGTERM, SIGINT, SIGUSR1}) ::sigaddset(&signals, signal);
   ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
+  ::signal(SIGXFSZ, SIG_IGN);  // a write beyond the limit fails, and is reported
 
   try {
     Config config;
@@ -95,9 +127,12 @@ int main(int argc, char** argv) {
     PrintBanner(server);
     if (config.supervised != 0) chorale::TellSupervisor("READY=1");
     std::thread signal_thread(WaitForSignals, std::ref(server), signals);
-    server.Run();
+    const auto status = server.Run();
     ::pthread_kill(signal_thread.native_handle(), SIGUSR1);
     signal_thread.join();
+    if (!status.ok()) {
+      return Fail(fmt::format("not everything is on disk: {}", std::string(status.message())));
+    }
     spdlog::info("stopped");
   } catch (const std::exception& error) {
     return Fail(error.what());

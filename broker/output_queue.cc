@@ -1,5 +1,6 @@
 #include "broker/output_queue.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace chorale {
@@ -11,6 +12,18 @@ constexpr size_t kShareFrom = 4 << 10;
 constexpr size_t kChunkTarget = 64 << 10;
 
 }  // namespace
+
+void OutputQueue::HoldUntil(uint64_t round) {
+  if (!holds_.empty() && holds_.back().round >= round) return;
+  holds_.push_back({round, sent_ + bytes_});
+}
+
+bool OutputQueue::Release(uint64_t done) {
+  const auto kept = std::find_if(holds_.begin(), holds_.end(),
+                                 [done](const Hold& hold) { return hold.round > done; });
+  holds_.erase(holds_.begin(), kept);
+  return holding();
+}
 
 void OutputQueue::Append(std::string_view bytes) {
   if (bytes.empty()) return;
@@ -34,10 +47,12 @@ void OutputQueue::Append(const Frame& frame) {
 void OutputQueue::Gather(std::vector<boost::asio::const_buffer>& buffers) {
   buffers.clear();
   size_t offset = front_offset_;
+  size_t left = sendable();
   for (const Chunk& chunk : chunks_) {
-    if (buffers.size() == kMaxBuffers) break;
-    const std::string_view view = chunk.view();
-    buffers.emplace_back(view.data() + offset, view.size() - offset);
+    if (buffers.size() == kMaxBuffers || left == 0) break;
+    const std::string_view view = chunk.view().substr(offset, left);
+    buffers.emplace_back(view.data(), view.size());
+    left -= view.size();
     offset = 0;
   }
   in_flight_ = buffers.size();
@@ -46,6 +61,7 @@ void OutputQueue::Gather(std::vector<boost::asio::const_buffer>& buffers) {
 void OutputQueue::Consume(size_t bytes) {
   in_flight_ = 0;
   bytes_ -= bytes;
+  sent_ += bytes;
   front_offset_ += bytes;
   while (!chunks_.empty() && front_offset_ >= chunks_.front().view().size()) {
     front_offset_ -= chunks_.front().view().size();
@@ -55,6 +71,7 @@ void OutputQueue::Consume(size_t bytes) {
 
 void OutputQueue::Clear() {
   chunks_.clear();
+  holds_.clear();
   front_offset_ = bytes_ = in_flight_ = 0;
 }
 

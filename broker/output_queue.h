@@ -5,6 +5,7 @@
 
 #include <boost/asio/buffer.hpp>
 #include <cstddef>
+#include <cstdint>
 #include <list>
 #include <string>
 #include <string_view>
@@ -19,11 +20,20 @@ class OutputQueue {
   bool empty() const { return bytes_ == 0; }
   size_t bytes() const { return bytes_; }
 
+  // Holds what is appended from here on back until that round of the journal is done. Rounds do not
+  // descend.
+  void HoldUntil(uint64_t round);
+  // Lets go of what was held back for rounds up to `done`. True if more is held back.
+  bool Release(uint64_t done);
+  bool holding() const { return !holds_.empty(); }
+  // Bytes at the front that may be sent.
+  size_t sendable() const { return holds_.empty() ? bytes_ : holds_.front().begin - sent_; }
+
   void Append(std::string_view bytes);
   // A small frame is copied, which is cheaper than a scattered write; a large one is shared.
   void Append(const Frame& frame);
 
-  // The front of the queue as buffers for one writev; at most kMaxBuffers of them.
+  // What may be sent, as buffers for one writev; at most kMaxBuffers of them.
   static constexpr size_t kMaxBuffers = 64;
   // They stay valid until Consume, whatever is appended meanwhile.
   void Gather(std::vector<boost::asio::const_buffer>& buffers);
@@ -43,6 +53,12 @@ class OutputQueue {
   size_t front_offset_ = 0;  // bytes of the first chunk that were sent
   size_t bytes_ = 0;
   size_t in_flight_ = 0;  // chunks that a write is sending
+  uint64_t sent_ = 0;     // bytes, in all
+  struct Hold {
+    uint64_t round;
+    uint64_t begin;  // in bytes, as sent_ counts them
+  };
+  std::vector<Hold> holds_;
 };
 
 }  // namespace chorale

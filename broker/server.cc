@@ -98,8 +98,16 @@ int Server::port() const { return listener_->port(); }
 std::string Server::url() const { return listener_->url(config_.has_password ? ":PASSWORD@" : ""); }
 
 absl::Status Server::Start() {
-  const absl::Status status = listener_->Open(config_);
+  absl::Status status = persistence_.Open(config_, *store_, layers_, [this] { OnDiskProgress(); });
   if (!status.ok()) return status;
+  status = listener_->Open(config_);
+  if (!status.ok()) {
+    // As if the broker had run and stopped, and before the threads are gone that the journal calls.
+    if (const auto closed = persistence_.Close(); !closed.ok()) {
+      spdlog::error("not everything is on disk: {}", std::string(closed.message()));
+    }
+    return status;
+  }
   CalibrateTicks();
   listener_->StartAccepting();
   startup_memory_ = UsedMemory();
@@ -116,11 +124,65 @@ void Server::RequestStop() {
   if (!stop_requested_.exchange(true)) stop_.Notify();
 }
 
-void Server::Run() {
+absl::Status Server::Run() {
   stop_.WaitForNotification();
   threads_[0]->Post([this] { listener_->Close(); });
   StopConnections();
   for (auto& thread : threads_) thread->StopAndJoin();
+  return persistence_.Close();
+}
+
+bool Server::HoldsForDisk(const Command& command, Client& client) {
+  if (!journal()->full() && !disk_late_.load(std::memory_order_relaxed)) return false;
+  disk_pause_.Begin(ClientPause::Mode::kWrites);
+  // If the disk has caught up meanwhile, nobody else ends it.
+  ReleaseWriters();
+  return disk_pause_.Holds(command, client);
+}
+
+void Server::ReleaseWriters() {
+  if (disk_pause_.active() && !journal()->full() && !disk_late_) disk_pause_.End();
+}
+
+void Server::ForgetPostponed(const ClientInfo& client) {
+  pause_.Forget(client);
+  disk_pause_.Forget(client);
+}
+
+void Server::Save(std::function<void(const absl::Status&)> done) {
+  {
+    absl::MutexLock lock(&saves_mutex_);
+    saves_.push_back({journal()->Save(), std::move(done)});
+  }
+  FinishSaves();
+}
+
+void Server::FinishSaves() {
+  std::vector<AwaitedSave> over;
+  {
+    absl::MutexLock lock(&saves_mutex_);
+    const uint64_t round = journal()->over();
+    const auto first =
+        std::stable_partition(saves_.begin(), saves_.end(),
+                              [round](const AwaitedSave& save) { return save.round > round; });
+    std::move(first, saves_.end(), std::back_inserter(over));
+    saves_.erase(first, saves_.end());
+  }
+  for (const AwaitedSave& save : over) {
+    save.done(save.round <= journal()->done() ? absl::OkStatus()
+                                              : absl::UnavailableError(journal()->failure()));
+  }
+}
+
+void Server::OnDiskProgress() {
+  FinishSaves();
+  // Whoever waits gets on with something after each round, however long the rounds take.
+  disk_late_ = false;
+  ReleaseWriters();
+  if (!journal()->always()) return;
+  for (const auto& thread : threads_) {
+    thread->Post([thread = thread.get()] { thread->ReleaseHeld(); });
+  }
 }
 
 // Asks every connection to finish and waits until they have, or until the grace time is over: then
@@ -255,6 +317,11 @@ void Server::Cron(IoThread& thread) {
 void Server::CronOnce(int64_t now_ms) {
   CalibrateTicks();
   store_->ServeUnserved(now_ms);
+  if (journal() != nullptr) {
+    disk_late_ = journal()->late();
+    // What waited for the disk may have gone without a round.
+    ReleaseWriters();
+  }
   if (now_ms >= next_tidy_ms_ && tidying_.done()) {
     next_tidy_ms_ = now_ms + kTidyMs;
     tidying_.Begin();

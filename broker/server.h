@@ -19,6 +19,7 @@
 #include "broker/latency_monitor.h"
 #include "broker/lease.h"
 #include "broker/monitors.h"
+#include "broker/persistence.h"
 #include "broker/pubsub.h"
 #include "broker/scripting/running_script.h"
 #include "broker/scripting/script_cache.h"
@@ -43,7 +44,7 @@ class Server {
   // Opens the ports and starts the threads. The message of a failure is one line for the operator.
   [[nodiscard]] absl::Status Start();
   // Blocks until RequestStop(), then stops: no new connections, replies finished, sockets closed.
-  void Run();
+  [[nodiscard]] absl::Status Run();
   // Any thread, also a signal handler's.
   void RequestStop();
 
@@ -57,6 +58,24 @@ class Server {
   LeaseRegistry& leases() { return leases_; }
   Monitors& monitors() { return monitors_; }
   ClientPause& pause() { return pause_; }
+  // nullptr without persistence.
+  Journal* journal() { return persistence_.journal(); }
+  const std::string& data_directory() const { return persistence_.directory(); }
+  // Has everything written and calls `done`, on any thread.
+  void Save(std::function<void(const absl::Status&)> done);
+  bool saving() const {
+    absl::MutexLock lock(&saves_mutex_);
+    return !saves_.empty();
+  }
+  // Whether a command that writes has to wait for the disk; it is postponed then.
+  bool HoldsForDisk(const Command& command, Client& client);
+  // The round of the journal with which all that has changed is on disk; 0 if nobody waits for
+  // that.
+  uint64_t NeededRound() {
+    return journal() != nullptr && journal()->always() ? journal()->needed() : 0;
+  }
+  // A client whose command was postponed is gone.
+  void ForgetPostponed(const ClientInfo& client);
   LatencyMonitor& latency() { return latency_; }
   LayerRegistry& layers() { return layers_; }
   const std::vector<std::unique_ptr<IoThread>>& threads() const { return threads_; }
@@ -105,6 +124,11 @@ class Server {
   void CronOnce(int64_t now_ms);
   // On the first thread.
   void TidyLayers();
+  // On the journal's thread.
+  void OnDiskProgress();
+  void FinishSaves();
+  // Lets the writers go on that HoldsForDisk holds, if the disk has caught up.
+  void ReleaseWriters();
 
   Config& config_;
   std::unique_ptr<Store> store_;
@@ -115,10 +139,20 @@ class Server {
   AccessLog access_log_;
   LeaseRegistry leases_;
   Monitors monitors_;
-  ClientPause pause_;
+  ClientPause pause_{kWrite | kMayWrite};
+  // Of writes and scripts, while too much waits for the disk, or for too long.
+  ClientPause disk_pause_{kWrite | kRunsScript};
+  std::atomic<bool> disk_late_ = false;
   LatencyMonitor latency_;
   LayerRegistry layers_;
   LayerTidying tidying_{layers_};  // the first thread's
+  Persistence persistence_;
+  struct AwaitedSave {
+    uint64_t round;
+    std::function<void(const absl::Status&)> done;
+  };
+  mutable absl::Mutex saves_mutex_;
+  std::vector<AwaitedSave> saves_ ABSL_GUARDED_BY(saves_mutex_);
   ScriptCache script_cache_;
   RunningScript running_script_;
   std::vector<std::unique_ptr<IoThread>> threads_;

@@ -32,6 +32,7 @@ void Database::Clear() {
 void Database::SwapContents(Database& other) {
   std::swap(entries_, other.entries_);
   std::swap(expiries_, other.expiries_);
+  std::swap(unsaved, other.unsaved);
 }
 
 void Database::SetExpiry(Entry* entry, int64_t at_ms) {

@@ -10,25 +10,13 @@
 #include <string_view>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
 #include "storage/entry.h"
 #include "storage/hash_table.h"
-#include "storage/key_hash.h"
+#include "storage/string_map.h"
+#include "storage/unsaved.h"
 #include "storage/waiter.h"
 
 namespace chorale {
-
-// Lets maps with std::string keys be asked with a std::string_view.
-struct StringHash {
-  using is_transparent = void;
-  size_t operator()(std::string_view text) const { return HashKey(text); }
-};
-struct StringEqual {
-  using is_transparent = void;
-  bool operator()(std::string_view a, std::string_view b) const { return a == b; }
-};
-template <typename T>
-using StringMap = absl::flat_hash_map<std::string, T, StringHash, StringEqual>;
 
 class Database {
  public:
@@ -48,7 +36,8 @@ class Database {
   // Like Erase, but leaves the freeing to the caller.
   [[nodiscard]] Entry::Pointer Remove(Entry* entry, uint64_t hash);
   void Clear();
-  // Exchanges keys and expiries; waiters and watches stay with the number of the database.
+  // Exchanges keys, expiries and what is unsaved of them; waiters and watches stay with the number
+  // of the database.
   void SwapContents(Database& other);
 
   // Expiries are Unix times in milliseconds.
@@ -65,6 +54,7 @@ class Database {
   int64_t ExpiryAt(size_t position) const { return expiries_[position].at_ms; }
 
   size_t next_to_expire = 0;  // Where active expiry goes on.
+  UnsavedNames unsaved;       // keys
   StringMap<std::list<WaiterPointer>> waiters;
   StringMap<std::vector<std::shared_ptr<WatchFlag>>> watches;
 

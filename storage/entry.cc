@@ -12,6 +12,7 @@
 #include "storage/list.h"
 #include "storage/set.h"
 #include "storage/sorted_set.h"
+#include "storage/unsaved.h"
 
 namespace chorale {
 namespace {
@@ -214,6 +215,23 @@ size_t Entry::MemoryUsage() const {
       return own + object<ChannelQueue>().MemoryUsage();
   }
   return own;
+}
+
+Parts* Entry::parts() const {
+  switch (type_) {
+    case ValueType::kList:
+      return object<List>().parts();
+    case ValueType::kHash:
+      return object<Hash>().parts();
+    case ValueType::kSet:
+      return object<Set>().parts();
+    case ValueType::kSortedSet:
+      return object<SortedSet>().parts();
+    case ValueType::kString:
+    case ValueType::kChannelQueue:
+      break;
+  }
+  return nullptr;
 }
 
 Entry::Pointer Entry::Clone(std::string_view key) const {

@@ -21,6 +21,7 @@ class Hash;
 class Set;
 class SortedSet;
 class ChannelQueue;
+struct Parts;
 
 // kChannelQueue is never a Redis key's; see layers/channel_queue.h.
 enum class ValueType : uint8_t { kString, kList, kHash, kSet, kSortedSet, kChannelQueue };
@@ -105,6 +106,14 @@ class Entry {
   uint32_t used_at_s() const { return used_at_s_; }
   void set_used_at_s(uint32_t seconds) { used_at_s_ = seconds; }
 
+  // Whether it has changed since its row was written, and whether there is a row of its key.
+  bool unsaved() const { return unsaved_; }
+  void set_unsaved(bool unsaved) { unsaved_ = unsaved; }
+  bool on_disk() const { return on_disk_; }
+  void set_on_disk(bool on_disk) { on_disk_ = on_disk; }
+  // Of a large value; nullptr of one that is a single row, and if nothing is kept track of.
+  Parts* parts() const;
+
   // Where the database keeps the expiry of this entry; kNoExpiry when it never expires.
   uint32_t expiry_slot() const { return expiry_slot_; }
   void set_expiry_slot(uint32_t slot) { expiry_slot_ = slot; }
@@ -126,7 +135,9 @@ class Entry {
   uint32_t expiry_slot_ = kNoExpiry;
   uint32_t used_at_s_ = 0;
   ValueType type_ : 4 = ValueType::kString;
-  Form form_ : 4 = Form::kInline;
+  Form form_ : 2 = Form::kInline;
+  bool unsaved_ : 1 = false;
+  bool on_disk_ : 1 = false;
   uint8_t inline_capacity_ = 0;
   char bytes_[];  // The key, then an inline string.
 };

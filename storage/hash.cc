@@ -8,6 +8,7 @@
 #include "storage/encoding_limits.h"
 #include "storage/hash_table.h"
 #include "storage/key_hash.h"
+#include "storage/unsaved.h"
 
 namespace chorale {
 
@@ -15,11 +16,17 @@ struct Hash::Node {
   Node* next;
   uint32_t field_size;
   uint32_t value_size;
+  bool unsaved_ : 1;
+  bool on_disk_ : 1;
   char bytes[];
 
   std::string_view key() const { return {bytes, field_size}; }
   std::string_view value() const { return {bytes + field_size, value_size}; }
   size_t Size() const { return offsetof(Node, bytes) + field_size + value_size; }
+  bool unsaved() const { return unsaved_; }
+  void set_unsaved(bool unsaved) { unsaved_ = unsaved; }
+  bool on_disk() const { return on_disk_; }
+  void set_on_disk(bool on_disk) { on_disk_ = on_disk; }
 
   void SetValue(std::string_view value) {
     if (!value.empty()) std::memcpy(bytes + field_size, value.data(), value.size());
@@ -29,6 +36,7 @@ struct Hash::Node {
     void* memory = ::operator new(offsetof(Node, bytes) + field.size() + value.size());
     Node* node = static_cast<Node*>(memory);
     node->next = nullptr;
+    node->unsaved_ = node->on_disk_ = false;
     node->field_size = static_cast<uint32_t>(field.size());
     node->value_size = static_cast<uint32_t>(value.size());
     if (!field.empty()) std::memcpy(node->bytes, field.data(), field.size());
@@ -45,6 +53,7 @@ struct Hash::Table {
     Node* node = Node::New(field, value);
     node_bytes += node->Size();
     nodes.Insert(node, hash);
+    if (parts != nullptr) parts->Added(*node, hash);
   }
 
   bool Set(std::string_view field, std::string_view value) {
@@ -54,11 +63,14 @@ struct Hash::Table {
       Insert(field, value, hash);
       return true;
     }
+    if (parts != nullptr) parts->Changed(*node, hash, value.size());
     if (node->value_size == value.size()) {
       node->SetValue(value);
       return false;
     }
     Node* replacement = Node::New(field, value);
+    replacement->unsaved_ = node->unsaved_;
+    replacement->on_disk_ = node->on_disk_;
     node_bytes += replacement->Size() - node->Size();
     nodes.Replace(node, replacement, hash);
     Node::Delete(node);
@@ -67,6 +79,7 @@ struct Hash::Table {
 
   HashTable<Node> nodes;
   size_t node_bytes = 0;
+  std::unique_ptr<UnsavedParts> parts = UnsavedParts::NewIfPersistent();
 };
 
 Hash::Hash() = default;
@@ -85,6 +98,12 @@ Hash Hash::Clone() const {
     });
   }
   return clone;
+}
+
+UnsavedParts* Hash::parts() const { return table_ == nullptr ? nullptr : table_->parts.get(); }
+
+void Hash::CollectParts(Visitor put) {
+  table_->parts->Collect(table_->nodes, [&](const Node& node) { put(node.key(), node.value()); });
 }
 
 size_t Hash::size() const { return table_ != nullptr ? table_->nodes.size() : packed_count_; }
@@ -145,6 +164,7 @@ bool Hash::Remove(std::string_view field) {
   if (table_ != nullptr) {
     Node* node = table_->nodes.Remove(field);
     if (node == nullptr) return false;
+    if (table_->parts != nullptr) table_->parts->Removed(*node);
     table_->node_bytes -= node->Size();
     Node::Delete(node);
     return true;

@@ -18,6 +18,8 @@
 
 namespace chorale {
 
+struct UnsavedParts;
+
 class Hash {
  public:
   using Visitor = absl::FunctionRef<void(std::string_view field, std::string_view value)>;
@@ -43,6 +45,15 @@ class Hash {
   void VisitRandom(RandomBits random, Visitor visit) const;
   // Visits min(count, size()) different fields.
   void VisitSample(size_t count, RandomBits random, Visitor visit) const;
+
+  // Of a table: which fields are not on disk yet. nullptr while packed.
+  UnsavedParts* parts() const;
+  // Visits the fields that are to be written, and takes them for written.
+  void CollectParts(Visitor put);
+  // Makes it a table, however small it is.
+  void BecomeTable() {
+    if (table_ == nullptr) Convert();
+  }
 
   // The name that OBJECT ENCODING shows.
   std::string_view encoding() const { return table_ == nullptr ? "listpack" : "hashtable"; }

@@ -107,6 +107,14 @@ class HashTable {
     }
   }
 
+  // The same for those that share a bucket with the keys of this hash; also for a hash that is none
+  // of theirs.
+  template <typename Visitor>
+  void ForEachInBucket(uint64_t hash, Visitor visit) const {
+    if (size_ == 0) return;
+    for (Node* node = buckets_[Index(hash)]; node != nullptr; node = node->next) visit(node);
+  }
+
   // Forgets every node after visit(Node*) saw it; the visitor may free it.
   template <typename Visitor>
   void Drain(Visitor visit) {

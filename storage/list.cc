@@ -9,6 +9,7 @@
 
 #include "storage/encoding_limits.h"
 #include "storage/list_block.h"
+#include "storage/unsaved.h"
 
 namespace chorale {
 
@@ -38,13 +39,16 @@ constexpr size_t kListpackOverhead = 7;
 
 }  // namespace
 
+List::List() = default;
+
 List::List(List&& other) noexcept
     : head_(std::exchange(other.head_, nullptr)),
       tail_(std::exchange(other.tail_, nullptr)),
       size_(std::exchange(other.size_, 0)),
       bytes_(std::exchange(other.bytes_, 0)),
       allocated_(std::exchange(other.allocated_, 0)),
-      quicklist_(std::exchange(other.quicklist_, false)) {}
+      quicklist_(std::exchange(other.quicklist_, false)),
+      parts_(std::move(other.parts_)) {}
 
 List& List::operator=(List&& other) noexcept {
   std::swap(head_, other.head_);
@@ -53,6 +57,7 @@ List& List::operator=(List&& other) noexcept {
   std::swap(bytes_, other.bytes_);
   std::swap(allocated_, other.allocated_);
   std::swap(quicklist_, other.quicklist_);
+  std::swap(parts_, other.parts_);
   return *this;
 }
 
@@ -73,12 +78,27 @@ void List::Clear() {
 // Blocks.
 
 List::Block* List::NewBlock(size_t capacity, Block* previous, Block* next) {
+  Block* block = AllocateBlock(capacity, previous, next);
+  if (parts_ != nullptr) {
+    GiveOrder(block);
+    MarkUnsaved(block);
+  } else if (g_persistent && head_ != tail_) {
+    parts_ = std::make_unique<UnsavedBlocks>();
+    Renumber();
+  }
+  return block;
+}
+
+List::Block* List::AllocateBlock(size_t capacity, Block* previous, Block* next) {
   static_assert(offsetof(Block, bytes) == kBlockHeader);
   auto* block = static_cast<Block*>(::operator new(kBlockHeader + capacity));
   block->previous = previous;
   block->next = next;
   block->capacity = static_cast<uint32_t>(capacity);
-  block->begin = block->end = block->count = 0;
+  block->unsaved = block->on_disk = 0;
+  block->begin = block->end = 0;
+  block->count = 0;
+  block->order = 0;
   allocated_ += kBlockHeader + capacity;
   Link(block);
   return block;
@@ -95,13 +115,18 @@ void List::Unlink(Block* block) {
 }
 
 void List::Free(Block* block) {
+  if (parts_ != nullptr && block->on_disk != 0) parts_->removed.push_back(block->order);
   Unlink(block);
   allocated_ -= kBlockHeader + block->capacity;
   ::operator delete(block);
 }
 
 List::Block* List::Regrow(Block* block, size_t capacity, size_t begin) {
-  Block* grown = NewBlock(capacity, block->previous, block->next);
+  Block* grown = AllocateBlock(capacity, block->previous, block->next);
+  grown->unsaved = block->unsaved;
+  if (parts_ != nullptr && grown->unsaved != 0) parts_->bytes.Add(capacity - block->capacity);
+  grown->on_disk = block->on_disk;
+  grown->order = block->order;
   grown->begin = static_cast<uint32_t>(begin);
   grown->end = grown->begin + block->used();
   grown->count = block->count;
@@ -119,7 +144,8 @@ void List::SlideTo(Block* block, uint32_t begin) {
 }
 
 uint32_t List::GrownCapacity(const Block* block, uint32_t need) {
-  const uint32_t least = std::max(block->capacity + block->capacity / 2, block->used() + need);
+  const uint32_t capacity = block->capacity;
+  const uint32_t least = std::max(capacity + capacity / 2, block->used() + need);
   return std::min((least + 15) & ~uint32_t{15}, kBlockBytes);
 }
 
@@ -179,6 +205,7 @@ void List::PushBack(std::string_view element) {
 }
 
 void List::Added(Block* block, uint32_t bytes) {
+  MarkUnsaved(block);
   ++block->count;
   ++size_;
   bytes_ += bytes;
@@ -218,6 +245,7 @@ void List::DropFront(size_t count) {
     bytes_ -= head_->used();
     Free(head_);
   }
+  if (count > 0) MarkUnsaved(head_);
   for (; count > 0; --count) {
     const uint32_t size = EntrySize(EntryAt(head_->bytes + head_->begin).size());
     head_->begin += size;
@@ -233,6 +261,7 @@ void List::DropBack(size_t count) {
     bytes_ -= tail_->used();
     Free(tail_);
   }
+  if (count > 0) MarkUnsaved(tail_);
   for (; count > 0; --count) {
     const uint32_t size = EntrySizeBefore(tail_->bytes + tail_->end);
     tail_->end -= size;

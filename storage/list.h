@@ -13,12 +13,16 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include "absl/functional/function_ref.h"
 
 namespace chorale {
+
+struct UnsavedBlocks;
 
 class List {
  public:
@@ -26,7 +30,7 @@ class List {
   // Returns false to stop the search.
   using IndexVisitor = absl::FunctionRef<bool(size_t index)>;
 
-  List() = default;
+  List();
   List(List&& other) noexcept;
   List& operator=(List&& other) noexcept;
   ~List();
@@ -64,6 +68,19 @@ class List {
   void Search(std::string_view element, bool from_back, size_t max_length,
               IndexVisitor visit) const;
 
+  // ---- persistence ----
+  // Of a list of more than one block, now or once; nullptr of others.
+  UnsavedBlocks* parts() const { return parts_.get(); }
+  using BlockVisitor =
+      absl::FunctionRef<void(int32_t order, const std::vector<std::string_view>& elements)>;
+  // Visits the blocks that changed since they were visited last, or all of them, and takes them for
+  // written.
+  void SaveBlocks(bool all, BlockVisitor visit);
+  // Makes it a list that is on disk in blocks, and that has none yet. The list is empty.
+  UnsavedBlocks& BecomeBlocks();
+  // Appends a block that is on disk; it has an element at least.
+  void AppendBlock(int32_t order, const std::vector<std::string_view>& elements);
+
   // The name that OBJECT ENCODING shows.
   std::string_view encoding() const { return quicklist_ ? "quicklist" : "listpack"; }
   // Bytes on the heap, without the object itself.
@@ -78,6 +95,12 @@ class List {
 
   // A block is linked when it is made, between the neighbours that it names.
   Block* NewBlock(size_t capacity, Block* previous, Block* next);
+  Block* AllocateBlock(size_t capacity, Block* previous, Block* next);
+  // Gives a new block its place in the order of the rows.
+  void GiveOrder(Block* block);
+  // Gives every block a new place, so that there is room between them.
+  void Renumber();
+  void MarkUnsaved(Block* block);
   void Link(Block* block);
   void Unlink(Block* block);
   void Free(Block* block);
@@ -122,6 +145,7 @@ class List {
   size_t bytes_ = 0;      // Of all entries.
   size_t allocated_ = 0;  // Of all blocks.
   bool quicklist_ = false;
+  std::unique_ptr<UnsavedBlocks> parts_;
 };
 
 }  // namespace chorale

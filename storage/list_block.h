@@ -19,7 +19,10 @@ struct List::Block {
   uint32_t capacity;
   uint32_t begin;
   uint32_t end;
-  uint32_t count;
+  uint32_t count : 30;
+  uint32_t unsaved : 1;  // has changed since its row was written
+  uint32_t on_disk : 1;  // has a row
+  int32_t order;         // above that of the block before; it names the row
   char bytes[];
 
   uint32_t used() const { return end - begin; }
@@ -29,7 +32,7 @@ namespace list_block {
 
 inline constexpr unsigned char kLongMark = 255;
 inline constexpr uint32_t kLongLength = 5;
-inline constexpr uint32_t kBlockHeader = 32;
+inline constexpr uint32_t kBlockHeader = 36;
 inline constexpr uint32_t kBlockBytes = 8192 - kBlockHeader;
 inline constexpr uint32_t kFirstBlockBytes = 64 - kBlockHeader;
 

@@ -18,6 +18,7 @@ using list_block::WriteEntry;
 
 void List::Set(size_t index, std::string_view element) {
   const Position at = Locate(index);
+  MarkUnsaved(at.block);
   if (EntryAt(at.block->bytes + at.offset).size() == element.size()) {
     return WriteEntry(at.block->bytes + at.offset, element);
   }
@@ -91,6 +92,7 @@ void List::InsertBeside(Position at, std::string_view element) {
 
 void List::Split(Position at) {
   auto [block, offset] = at;
+  MarkUnsaved(block);
   const uint32_t moved = block->end - offset;
   Block* upper = NewBlock(std::max(moved, kBlockBytes), block, block->next);
   std::memcpy(upper->bytes, block->bytes + offset, moved);
@@ -104,6 +106,7 @@ void List::Split(Position at) {
 
 List::Position List::EraseEntry(Position at) {
   auto [block, offset] = at;
+  MarkUnsaved(block);
   const uint32_t size = EntrySize(EntryAt(block->bytes + offset).size());
   --block->count;
   --size_;
@@ -127,6 +130,7 @@ void List::Tidy(Block* block) {
       previous->used() + block->used() > previous->capacity) {
     return;
   }
+  MarkUnsaved(previous);
   if (previous->capacity - previous->end < block->used()) SlideTo(previous, 0);
   std::memcpy(previous->bytes + previous->end, block->bytes + block->begin, block->used());
   previous->end += block->used();

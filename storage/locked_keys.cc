@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "storage/layers/channel_queue.h"
+#include "storage/persistence/journal.h"
 
 namespace chorale {
 namespace {
@@ -36,6 +37,12 @@ void ForEachShard(ShardMask mask, Visitor visit) {
   for (; mask != 0; mask &= mask - 1) visit(std::countr_zero(mask));
 }
 
+// What the key's row is taken to cost. A large value's parts are counted when they change.
+size_t UnsavedSize(const Entry* entry) {
+  const bool counts_itself = entry->parts() != nullptr || entry->type() == ValueType::kChannelQueue;
+  return kUnsavedRowBytes + (counts_itself ? entry->key().size() : entry->MemoryUsage());
+}
+
 }  // namespace
 
 // The set of locks is known at run time only, which the static analysis cannot follow; shard()
@@ -53,6 +60,7 @@ bool LockedKeys::Lock(ShardMask shards, GiveUp give_up) ABSL_NO_THREAD_SAFETY_AN
     }
     held_ |= ShardMask{1} << index;
   }
+  if (journal_ != nullptr && std::popcount(held_) > 1) journal_->BeginTogether(*this);
   return true;
 }
 
@@ -129,24 +137,34 @@ Entry* LockedKeys::SetString(int db, std::string_view key, std::string_view valu
     return Add(db, database, Entry::NewString(key, value), hash);
   }
   if (!keep_expiry) database.ClearExpiry(entry);
+  Changed(database, entry, hash);
+  const size_t size = journal_ == nullptr ? 0 : UnsavedSize(entry);
   if (entry->type() != ValueType::kString || !entry->TrySetString(value)) {
-    entry = database.Replace(entry, Entry::NewString(key, value), hash);
+    NoteFreed(entry, hash);
+    Entry::Pointer replacement = Entry::NewString(key, value);
+    replacement->set_unsaved(entry->unsaved());
+    replacement->set_on_disk(entry->on_disk());
+    entry = database.Replace(entry, std::move(replacement), hash);
     entry->set_used_at_s(now_s_);
   }
-  TouchIn(database, key);
+  NoteGrown(database, entry, size);
   return entry;
 }
 
-std::string& LockedKeys::EditString(int db, std::string_view key) {
+std::string& LockedKeys::EditString(int db, std::string_view key, size_t size) {
   const uint64_t hash = HashKey(key);
   Database& database = this->database(db, hash);
   Entry* entry = Find(db, key, hash);
   if (entry == nullptr) {
     entry = Add(db, database, Entry::NewBytes(key, {}), hash);
   } else {
-    TouchIn(database, key);
+    Changed(database, entry, hash);
   }
-  return entry->MutableString();
+  const size_t size_before = journal_ == nullptr ? 0 : UnsavedSize(entry);
+  std::string& bytes = entry->MutableString();
+  if (bytes.size() < size) bytes.resize(size);
+  NoteGrown(database, entry, size_before);
+  return bytes;
 }
 
 void LockedKeys::SetInteger(int db, std::string_view key, int64_t value) {
@@ -158,7 +176,7 @@ void LockedKeys::SetInteger(int db, std::string_view key, int64_t value) {
     return;
   }
   entry->SetInteger(value);
-  TouchIn(database, key);
+  Changed(database, entry, hash);
 }
 
 Entry* LockedKeys::Put(int db, Entry::Pointer entry, bool keep_expiry) {
@@ -167,11 +185,21 @@ Entry* LockedKeys::Put(int db, Entry::Pointer entry, bool keep_expiry) {
   int64_t expiry = Database::kNever;
   if (Entry* old = Find(db, entry->key(), hash); old != nullptr) {
     if (keep_expiry) expiry = database.expiry(old);
+    NoteRemoved(database, old, hash);
     database.Erase(old, hash);
   }
   Entry* added = Add(db, database, std::move(entry), hash);
   if (expiry != Database::kNever) database.SetExpiry(added, expiry);
   return added;
+}
+
+void LockedKeys::Restore(int db, Entry::Pointer entry, int64_t expiry_ms) {
+  const uint64_t hash = HashKey(entry->key());
+  Database& database = this->database(db, hash);
+  Entry* const restored = database.Insert(std::move(entry), hash);
+  restored->set_used_at_s(now_s_);
+  restored->set_on_disk(journal_ != nullptr);
+  if (expiry_ms != Database::kNever) database.SetExpiry(restored, expiry_ms);
 }
 
 bool LockedKeys::Delete(int db, std::string_view key) {
@@ -188,6 +216,7 @@ bool LockedKeys::Unlink(int db, std::string_view key) {
   Entry* entry = FindLive(database, key, hash);
   if (entry == nullptr) return false;
   TouchIn(database, key);
+  NoteRemoved(database, entry, hash);
   Entry::Pointer removed = database.Remove(entry, hash);
   if (removed->type() == ValueType::kString) return true;
   if (garbage_.size() == kMostGarbage) garbage_.clear();
@@ -200,6 +229,11 @@ void LockedKeys::Move(int db, std::string_view key, int to_db, std::string_view 
   Database& source = database(db, hash);
   Entry* entry = source.Find(key, hash);
   const int64_t expiry = source.expiry(entry);
+  // In another database its rows would not go with those of that database.
+  if (db != to_db) {
+    NoteFreed(entry, hash);
+    if (Parts* parts = entry->parts(); parts != nullptr) parts->Restart();
+  }
   Entry::Pointer moved = entry->MoveTo(to);
   Erase(source, entry, hash);
   Entry* placed = Put(to_db, std::move(moved));
@@ -214,13 +248,14 @@ void LockedKeys::SetExpiry(int db, Entry* entry, int64_t at_ms) {
     return;
   }
   database.SetExpiry(entry, at_ms);
-  TouchIn(database, entry->key());
+  Changed(database, entry, hash);
 }
 
 bool LockedKeys::ClearExpiry(int db, Entry* entry) {
-  Database& database = this->database(db, entry->key());
+  const uint64_t hash = HashKey(entry->key());
+  Database& database = this->database(db, hash);
   if (!database.ClearExpiry(entry)) return false;
-  TouchIn(database, entry->key());
+  Changed(database, entry, hash);
   return true;
 }
 
@@ -228,12 +263,14 @@ Entry* LockedKeys::Add(int db, Database& database, Entry::Pointer entry, uint64_
   Entry* added = database.Insert(std::move(entry), hash);
   added->set_used_at_s(now_s_);
   TouchIn(database, added->key());
+  if (journal_ != nullptr) NoteAdded(database, added, hash);
   MarkReady(db, database, added);
   return added;
 }
 
 void LockedKeys::Erase(Database& database, Entry* entry, uint64_t hash) {
   TouchIn(database, entry->key());
+  NoteRemoved(database, entry, hash);
   database.Erase(entry, hash);
 }
 
@@ -261,9 +298,57 @@ size_t LockedKeys::ExpireBatch(Shard& shard, Database& database, size_t batch) {
   return freed;
 }
 
-// ---- watching ----
+// ---- persistence ----
 
-void LockedKeys::Touch(int db, std::string_view key) { TouchIn(database(db, key), key); }
+void LockedKeys::MarkShard(uint64_t hash) {
+  const int index = Store::ShardOfHash(hash);
+  Shard& locked = shard(index);
+  locked.mutex.AssertHeld();
+  if (locked.marked && (noted_ || !journal_->always())) return;
+  locked.marked = noted_ = true;
+  journal_->Mark(ShardMask{1} << index);
+}
+
+void LockedKeys::NoteChanged(Database& database, Entry* entry, uint64_t hash) {
+  MarkShard(hash);
+  if (!entry->unsaved()) database.unsaved.Changed(*entry, hash, UnsavedSize(entry));
+}
+
+void LockedKeys::NoteAdded(Database& database, Entry* entry, uint64_t hash) {
+  MarkShard(hash);
+  database.unsaved.Added(*entry, hash, UnsavedSize(entry));
+}
+
+void LockedKeys::NoteGrown(Database& database, const Entry* entry, size_t size_before) {
+  if (journal_ == nullptr) return;
+  const size_t size = UnsavedSize(entry);
+  if (size > size_before) database.unsaved.bytes.Add(size - size_before);
+}
+
+void LockedKeys::NoteRemoved(Database& database, Entry* entry, uint64_t hash) {
+  if (journal_ == nullptr) return;
+  MarkShard(hash);
+  NoteFreed(entry, hash);
+  database.unsaved.Removed(*entry, UnsavedSize(entry));
+}
+
+void LockedKeys::NoteFreed(const Entry* entry, uint64_t hash) {
+  if (journal_ == nullptr) return;
+  Shard& locked = shard(Store::ShardOfHash(hash));
+  locked.mutex.AssertHeld();
+  if (entry->type() == ValueType::kChannelQueue) {
+    const ChannelQueue& queue = entry->object<ChannelQueue>();
+    if (queue.disk_begin() == queue.disk_end()) return;
+    locked.dropped_messages.push_back(
+        {std::string(entry->key()), queue.disk_begin(), queue.disk_end()});
+    return;
+  }
+  const Parts* const parts = entry->parts();
+  if (parts == nullptr || !parts->on_disk) return;
+  locked.dropped_parts.push_back({entry->type(), parts->id});
+}
+
+// ---- watching ----
 
 void LockedKeys::TouchIn(Database& database, std::string_view key) {
   if (database.watches.empty()) return;
@@ -396,7 +481,9 @@ void LockedKeys::Flush(int db) {
     if (database.entries().empty()) return;
     TouchAll(database, database);
     database.SwapContents(*emptied_.emplace_back(std::make_unique<Database>()));
+    emptied_.back()->unsaved.Clear();
   });
+  if (journal_ != nullptr) journal_->DropDatabase(db);
 }
 
 void LockedKeys::Swap(int db_a, int db_b) {
@@ -414,6 +501,7 @@ void LockedKeys::Swap(int db_a, int db_b) {
       }
     }
   });
+  if (journal_ != nullptr) journal_->SwapDatabases(db_a, db_b);
 }
 
 void LockedKeys::ForEach(int db, absl::FunctionRef<void(Entry*)> visit) {

@@ -48,7 +48,9 @@ class LockedKeys {
   using GiveUp = absl::FunctionRef<bool()>;
 
   // Locks nothing yet. `now_ms` is the Unix time that decides about expiry while the token lives.
-  LockedKeys(Store& store, int64_t now_ms) : store_(store) { set_now_ms(now_ms); }
+  LockedKeys(Store& store, int64_t now_ms) : store_(store), journal_(store.journal()) {
+    set_now_ms(now_ms);
+  }
   LockedKeys(const LockedKeys&) = delete;
   LockedKeys& operator=(const LockedKeys&) = delete;
   ~LockedKeys() { Release(); }
@@ -61,6 +63,8 @@ class LockedKeys {
   void Release();
 
   ShardMask held() const { return held_; }
+  // Whether something has changed. Exact only with a journal that is to be told of every change.
+  bool noted() const { return noted_; }
   Store& store() { return store_; }
   int64_t now_ms() const { return now_ms_; }
   void set_now_ms(int64_t now_ms) {
@@ -88,9 +92,10 @@ class LockedKeys {
 
   // Sets a string whatever the key held before. Removes the expiry unless told to keep it.
   Entry* SetString(int db, std::string_view key, std::string_view value, bool keep_expiry = false);
-  // The bytes of a string for the caller to change, made empty when the key does not exist. The key
-  // holds no other type. Keeps the expiry.
-  std::string& EditString(int db, std::string_view key);
+  // The bytes of a string for the caller to change, but not to make longer: with zeros behind them
+  // they are `size` bytes long, if they were not longer before. The key holds no other type or does
+  // not exist. Keeps the expiry.
+  std::string& EditString(int db, std::string_view key, size_t size);
   void SetInteger(int db, std::string_view key, int64_t value);  // keeps the expiry
   // Puts a whole value at `entry->key()`, replacing what was there and, unless told to keep it, its
   // expiry.
@@ -99,6 +104,8 @@ class LockedKeys {
   void PutObject(int db, std::string_view key, std::unique_ptr<T> object) {
     Put(db, Entry::NewObject(key, std::move(object)));
   }
+  // Puts in what a data directory holds; the key is not there, and nobody is told.
+  void Restore(int db, Entry::Pointer entry, int64_t expiry_ms);
   bool Delete(int db, std::string_view key);
   // The same, but a value of many parts is freed once no shard is held any more. Of those that one
   // token removes only the last few wait so long.
@@ -109,10 +116,6 @@ class LockedKeys {
   int64_t Expiry(int db, const Entry* entry) { return database(db, entry->key()).expiry(entry); }
   void SetExpiry(int db, Entry* entry, int64_t at_ms);  // a time in the past deletes the key
   bool ClearExpiry(int db, Entry* entry);
-
-  // Says that the value of `key` changed: its watchers are told. Mutators of this class and Edit
-  // do it themselves.
-  void Touch(int db, std::string_view key);
 
   // ---- waiting and watching ----
   // All shards of the waiter's keys are held.
@@ -137,6 +140,8 @@ class LockedKeys {
   void ResetCounters();
   // The part of database `db` that lives in `shard`.
   Database& DatabaseIn(int shard, int db);
+  // The shard, which is held. For the journal.
+  Shard& shard(int index);
   // Calls visit(Entry*) for each live key of the held shards.
   void ForEach(int db, absl::FunctionRef<void(Entry*)> visit);
   bool Expired(const Database& database, const Entry* entry) const {
@@ -154,7 +159,6 @@ class LockedKeys {
     std::string key;
   };
 
-  Shard& shard(int index);
   Database& database(int db, uint64_t hash) { return DatabaseIn(Store::ShardOfHash(hash), db); }
   Database& database(int db, std::string_view key) { return database(db, HashKey(key)); }
   Entry* FindLive(Database& database, std::string_view key, uint64_t hash);
@@ -164,7 +168,22 @@ class LockedKeys {
   void EraseExpired(Shard& shard, Database& database, Entry* entry, uint64_t hash);
   Entry* Add(int db, Database& database, Entry::Pointer entry, uint64_t hash);
   void MarkReady(int db, const Database& database, const Entry* entry);
+  // The value of the key changed: tells its watchers and the journal. Mutators of this class and
+  // Edit do it themselves.
+  void Changed(Database& database, Entry* entry, uint64_t hash) {
+    TouchIn(database, entry->key());
+    if (journal_ != nullptr) NoteChanged(database, entry, hash);
+  }
   void TouchIn(Database& database, std::string_view key);
+  // ---- persistence ----
+  void NoteChanged(Database& database, Entry* entry, uint64_t hash);
+  void NoteAdded(Database& database, Entry* entry, uint64_t hash);
+  // The value, whose change is noted, has become larger than it was then.
+  void NoteGrown(Database& database, const Entry* entry, size_t size_before);
+  void NoteRemoved(Database& database, Entry* entry, uint64_t hash);
+  // The value is about to be freed.
+  void NoteFreed(const Entry* entry, uint64_t hash);
+  void MarkShard(uint64_t hash);
   // Touches every watched key that exists in `database` or in `other`.
   static void TouchAll(const Database& database, const Database& other);
   // Returns the keys whose next waiter needs a shard that is not held.
@@ -177,6 +196,8 @@ class LockedKeys {
   void Unlock();
 
   Store& store_;
+  Journal* const journal_;
+  bool noted_ = false;  // that it writes, for the journal
   int64_t now_ms_;
   uint32_t now_s_;
   bool notes_use_ = true;
@@ -226,7 +247,7 @@ class Edit {
     } else if (fresh_ != nullptr) {
       keys_.Add(db_, database_, Entry::NewObject(key_, std::move(fresh_)), hash_);
     } else if (changed_ || size != size_before_) {
-      keys_.TouchIn(database_, key_);
+      keys_.Changed(database_, entry_, hash_);
     }
   }
 

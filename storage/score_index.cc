@@ -14,6 +14,7 @@ ScoredMember* ScoredMember::New(std::string_view member, double score) {
   void* memory = ::operator new(offsetof(ScoredMember, bytes) + member.size());
   auto* node = static_cast<ScoredMember*>(memory);
   node->next = nullptr;
+  node->unsaved_ = node->on_disk_ = false;
   node->score = score;
   node->size = static_cast<uint32_t>(member.size());
   if (!member.empty()) std::memcpy(node->bytes, member.data(), member.size());

@@ -25,10 +25,17 @@ struct ScoredMember {
   ScoredMember* next;
   double score;
   uint32_t size;
+  bool unsaved_ : 1;
+  bool on_disk_ : 1;
   char bytes[];
 
   std::string_view key() const { return {bytes, size}; }
   size_t Size() const;
+  // What of it is on disk; see unsaved.h.
+  bool unsaved() const { return unsaved_; }
+  void set_unsaved(bool unsaved) { unsaved_ = unsaved; }
+  bool on_disk() const { return on_disk_; }
+  void set_on_disk(bool on_disk) { on_disk_ = on_disk; }
 
   static ScoredMember* New(std::string_view member, double score);
   static void Delete(ScoredMember* member);

@@ -11,6 +11,7 @@
 #include "storage/encoding_limits.h"
 #include "storage/hash_table.h"
 #include "storage/key_hash.h"
+#include "storage/unsaved.h"
 
 namespace chorale {
 namespace {
@@ -35,14 +36,21 @@ class Digits {
 struct Set::Node {
   Node* next;
   uint32_t size;
+  bool unsaved_ : 1;
+  bool on_disk_ : 1;
   char bytes[];
 
   std::string_view key() const { return {bytes, size}; }
   size_t Size() const { return offsetof(Node, bytes) + size; }
+  bool unsaved() const { return unsaved_; }
+  void set_unsaved(bool unsaved) { unsaved_ = unsaved; }
+  bool on_disk() const { return on_disk_; }
+  void set_on_disk(bool on_disk) { on_disk_ = on_disk; }
 
   static Node* New(std::string_view member) {
     Node* node = static_cast<Node*>(::operator new(offsetof(Node, bytes) + member.size()));
     node->next = nullptr;
+    node->unsaved_ = node->on_disk_ = false;
     node->size = static_cast<uint32_t>(member.size());
     if (!member.empty()) std::memcpy(node->bytes, member.data(), member.size());
     return node;
@@ -59,12 +67,14 @@ struct Set::Table {
     Node* node = Node::New(member);
     node_bytes += node->Size();
     nodes.Insert(node, hash);
+    if (parts != nullptr) parts->Added(*node, hash);
     return true;
   }
 
   bool Remove(std::string_view member) {
     Node* node = nodes.Remove(member);
     if (node == nullptr) return false;
+    if (parts != nullptr) parts->Removed(*node);
     node_bytes -= node->Size();
     Node::Delete(node);
     return true;
@@ -72,6 +82,7 @@ struct Set::Table {
 
   HashTable<Node> nodes;
   size_t node_bytes = 0;
+  std::unique_ptr<UnsavedParts> parts = UnsavedParts::NewIfPersistent();
 };
 
 size_t Set::Packed::Find(std::string_view member) const {
@@ -104,6 +115,16 @@ Set Set::Clone() const {
     clone.rep_ = std::move(table);
   }
   return clone;
+}
+
+UnsavedParts* Set::parts() const {
+  const auto* table = std::get_if<TablePtr>(&rep_);
+  return table == nullptr ? nullptr : (*table)->parts.get();
+}
+
+void Set::CollectParts(Visitor put) {
+  const Table& table = *std::get<TablePtr>(rep_);
+  table.parts->Collect(table.nodes, [&](const Node& node) { put(node.key()); });
 }
 
 size_t Set::size() const {

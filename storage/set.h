@@ -18,6 +18,8 @@
 
 namespace chorale {
 
+struct UnsavedParts;
+
 class Set {
  public:
   using Visitor = absl::FunctionRef<void(std::string_view member)>;
@@ -49,6 +51,15 @@ class Set {
   void VisitSample(size_t count, RandomBits random, Visitor visit) const;
   // Takes out min(count, size()) members chosen at random; each is visited before it goes.
   void PopRandom(size_t count, RandomBits random, Visitor visit);
+
+  // Of a table: which members are not on disk yet. nullptr in a small encoding.
+  UnsavedParts* parts() const;
+  // Visits the members that are to be written, and takes them for written.
+  void CollectParts(Visitor put);
+  // Makes it a table, however small it is.
+  void BecomeTable() {
+    if (!std::holds_alternative<TablePtr>(rep_)) ConvertToTable();
+  }
 
   // The name that OBJECT ENCODING shows.
   std::string_view encoding() const;

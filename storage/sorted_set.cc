@@ -10,6 +10,7 @@
 #include "storage/hash_table.h"
 #include "storage/key_hash.h"
 #include "storage/score_index.h"
+#include "storage/unsaved.h"
 
 namespace chorale {
 namespace {
@@ -58,12 +59,15 @@ struct SortedSet::Table {
   void Insert(std::string_view member, double score) {
     ScoredMember* node = ScoredMember::New(member, score);
     node_bytes += node->Size();
-    nodes.Insert(node);
+    const uint64_t hash = HashKey(member);
+    nodes.Insert(node, hash);
     index.Insert(node);
+    if (parts != nullptr) parts->Added(*node, hash);
   }
 
   // Frees a node that has left the index.
   void Free(ScoredMember* node) {
+    if (parts != nullptr) parts->Removed(*node);
     node_bytes -= node->Size();
     ScoredMember::Delete(nodes.Remove(node->key()));
   }
@@ -71,6 +75,7 @@ struct SortedSet::Table {
   HashTable<ScoredMember> nodes;
   ScoreIndex index;
   size_t node_bytes = 0;
+  std::unique_ptr<UnsavedParts> parts = UnsavedParts::NewIfPersistent();
 };
 
 SortedSet::SortedSet() = default;
@@ -86,6 +91,13 @@ SortedSet SortedSet::Clone() const {
     ForEach([&](std::string_view member, double score) { clone.table_->Insert(member, score); });
   }
   return clone;
+}
+
+UnsavedParts* SortedSet::parts() const { return table_ == nullptr ? nullptr : table_->parts.get(); }
+
+void SortedSet::CollectParts(Visitor put) {
+  table_->parts->Collect(table_->nodes,
+                         [&](const ScoredMember& node) { put(node.key(), node.score); });
 }
 
 size_t SortedSet::size() const { return table_ != nullptr ? table_->nodes.size() : packed_.size(); }
@@ -133,6 +145,7 @@ SortedSet::AddResult SortedSet::Add(std::string_view member, double score, AddOp
     table_->index.Erase(node);
     node->score = score;
     table_->index.Insert(node);
+    if (table_->parts != nullptr) table_->parts->Changed(*node, HashKey(member));
   } else {
     packed_.Erase(found->position, found->entry.next, 1);
     packed_.Insert(member, score);

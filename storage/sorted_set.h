@@ -21,6 +21,8 @@
 
 namespace chorale {
 
+struct UnsavedParts;
+
 struct ScoreRange {
   double min;
   double max;
@@ -111,6 +113,15 @@ class SortedSet {
   void VisitRandom(RandomBits random, Visitor visit) const;
   // Visits min(count, size()) different members.
   void VisitSample(size_t count, RandomBits random, Visitor visit) const;
+
+  // Of a table: which members are not on disk yet. nullptr while packed.
+  UnsavedParts* parts() const;
+  // Visits the members that are to be written, and takes them for written.
+  void CollectParts(Visitor put);
+  // Makes it a table, however small it is.
+  void BecomeTable() {
+    if (table_ == nullptr) Convert();
+  }
 
   // The name that OBJECT ENCODING shows.
   std::string_view encoding() const { return table_ == nullptr ? "listpack" : "skiplist"; }

@@ -27,6 +27,18 @@ namespace chorale {
 // A set of shards, one bit each.
 using ShardMask = uint64_t;
 
+class Journal;
+
+// Values that are gone, of which there are rows: what names the rows.
+struct DroppedParts {
+  ValueType type;
+  PartsId id;
+};
+struct DroppedMessages {
+  std::string queue_key;
+  uint64_t begin, end;  // numbers
+};
+
 struct alignas(64) Shard {
   absl::Mutex mutex;
   std::vector<std::unique_ptr<Database>> databases ABSL_GUARDED_BY(mutex);
@@ -34,6 +46,11 @@ struct alignas(64) Shard {
   uint64_t hits ABSL_GUARDED_BY(mutex) = 0;
   uint64_t misses ABSL_GUARDED_BY(mutex) = 0;
   uint64_t expired ABSL_GUARDED_BY(mutex) = 0;
+  // ---- persistence ----
+  // The journal knows that something here is to be written.
+  bool marked ABSL_GUARDED_BY(mutex) = false;
+  std::vector<DroppedParts> dropped_parts ABSL_GUARDED_BY(mutex);
+  std::vector<DroppedMessages> dropped_messages ABSL_GUARDED_BY(mutex);
 };
 
 class Store {
@@ -47,6 +64,11 @@ class Store {
       int databases, std::function<bool()> give_up = [] { return false; });
   Store(const Store&) = delete;
   Store& operator=(const Store&) = delete;
+
+  // Before there is any data. The journal outlives all changes.
+  void set_journal(Journal* journal) { journal_ = journal; }
+  // nullptr without persistence.
+  Journal* journal() const { return journal_; }
 
   int database_count() const { return database_count_; }
   // One more, which no client can select: it holds the queues of channels (layers/channel_queue.h).
@@ -76,6 +98,7 @@ class Store {
   friend class LockedKeys;
 
   const int database_count_;
+  Journal* journal_ = nullptr;
   const std::function<bool()> give_up_;
   absl::Mutex unserved_mutex_;
   std::vector<std::pair<int, std::string>> unserved_ ABSL_GUARDED_BY(unserved_mutex_);

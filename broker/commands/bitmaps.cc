@@ -34,9 +34,7 @@ bool IsStringOrAbsent(CommandContext& ctx, std::string_view key) {
 }
 
 std::string& EditBits(CommandContext& ctx, std::string_view key, uint64_t last) {
-  std::string& bytes = ctx.keys.EditString(ctx.db, key);
-  if (bytes.size() <= last / 8) bytes.resize(last / 8 + 1);
-  return bytes;
+  return ctx.keys.EditString(ctx.db, key, last / 8 + 1);
 }
 
 namespace {

@@ -83,7 +83,7 @@ bool PushToQueue(LockedKeys& keys, Layer& layer, std::string_view channel, std::
     if (queue->size() == 0) queue->CountIn(layer.shared_counters());
     queue->DropExpired(keys.now_ms());
     if (static_cast<int64_t>(queue->size()) >= policy.CapacityOf(channel)) return false;
-    queue->Push(message, expires_at_ms);
+    queue->Push(message, expires_at_ms, keys.now_ms());
     last_expiry_ms = queue->expires_at_ms();
   }
   keys.SetExpiry(db, keys.Find(db, key), last_expiry_ms);

@@ -16,6 +16,8 @@
 
 namespace chorale {
 
+// Messages are held back from the disk for a moment, each by itself: they cannot be part of a
+// transaction.
 inline constexpr uint32_t kLayerCommand = kNoScript | kNoMulti;
 
 // The shards of the general channels that a CHANNEL command names.

@@ -35,14 +35,6 @@ void Monitor(CommandContext& ctx) {
   ctx.reply.Ok();
 }
 
-// ---- what is about data on disk, where there is none ----
-
-void LastSave(CommandContext& ctx) { ctx.reply.Integer(ctx.server.started_at_ms() / 1000); }
-
-void NoPersistence(CommandContext& ctx) {
-  ctx.reply.Error("ERR Persistence is off: this broker keeps its data in memory only");
-}
-
 struct ShutdownOptions {
   bool save = false, no_save = false, force = false, now = false, abort = false;
 };
@@ -66,7 +58,7 @@ void Shutdown(CommandContext& ctx) {
     ctx.reply.Error(kSyntaxError);
   } else if (options.abort) {
     ctx.reply.Error("ERR No shutdown in progress.");
-  } else if (options.save && !options.force) {
+  } else if (options.save && !options.force && ctx.server.journal() == nullptr) {
     ctx.reply.Error(
         "ERR Errors trying to SHUTDOWN: persistence is off, there is nothing to save to");
   } else {
@@ -106,24 +98,6 @@ void Debug(CommandContext& ctx) {
 constexpr uint32_t kOperator = kAdmin | kNoScript;
 
 constexpr Command kCommands[] = {
-    {"bgrewriteaof",
-     1,
-     kOperator,
-     {},
-     kCatSlow,
-     &NoPersistence,
-     "server",
-     "1.0.0",
-     "Refused: there is no data on disk."},
-    {"bgsave",
-     -1,
-     kOperator,
-     {},
-     kCatSlow,
-     &NoPersistence,
-     "server",
-     "1.0.0",
-     "Refused: there is no data on disk."},
     {"debug",
      -2,
      kOperator | kLoading | kStale | kProtected,
@@ -133,15 +107,6 @@ constexpr Command kCommands[] = {
      "server",
      "1.0.0",
      "What tests need; off unless enable-debug-command allows it."},
-    {"lastsave",
-     1,
-     kLoading | kStale | kFast,
-     {},
-     kCatAdmin | kCatDangerous,
-     &LastSave,
-     "server",
-     "1.0.0",
-     "Answers when the broker started, since nothing is saved."},
     {"monitor",
      1,
      kOperator | kLoading | kStale,
@@ -151,15 +116,6 @@ constexpr Command kCommands[] = {
      "server",
      "1.0.0",
      "Shows this client every command that the broker runs."},
-    {"save",
-     1,
-     kOperator | kNoMulti,
-     {},
-     kCatSlow,
-     &NoPersistence,
-     "server",
-     "1.0.0",
-     "Refused: there is no data on disk."},
     {"shutdown",
      -1,
      kOperator | kLoading | kStale | kNoMulti | kAllowBusy,

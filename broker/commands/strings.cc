@@ -122,9 +122,10 @@ void Append(CommandContext& ctx) {
     ctx.reply.Error(kWrongType);
     return;
   }
-  if (!SizeAllowed(ctx, entry->StringSize() + tail.size())) return;
-  std::string& bytes = ctx.keys.EditString(ctx.db, key);
-  bytes.append(tail);
+  const size_t end = entry->StringSize();
+  if (!SizeAllowed(ctx, end + tail.size())) return;
+  std::string& bytes = ctx.keys.EditString(ctx.db, key, end + tail.size());
+  bytes.replace(end, tail.size(), tail);
   ctx.reply.Integer(static_cast<int64_t>(bytes.size()));
 }
 
@@ -167,8 +168,7 @@ void SetRange(CommandContext& ctx) {
   }
   const auto begin = static_cast<size_t>(*offset);
   if (!SizeAllowed(ctx, begin + patch.size())) return;
-  std::string& bytes = ctx.keys.EditString(ctx.db, key);
-  if (bytes.size() < begin + patch.size()) bytes.resize(begin + patch.size());
+  std::string& bytes = ctx.keys.EditString(ctx.db, key, begin + patch.size());
   bytes.replace(begin, patch.size(), patch);
   ctx.reply.Integer(static_cast<int64_t>(bytes.size()));
 }

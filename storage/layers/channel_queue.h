@@ -11,8 +11,10 @@
 #include <string_view>
 #include <utility>
 
+#include "absl/functional/function_ref.h"
 #include "storage/entry.h"
 #include "storage/layers/counters.h"
+#include "storage/unsaved.h"
 
 namespace chorale {
 
@@ -22,7 +24,8 @@ class ChannelQueue {
   // called before the first message comes.
   void CountIn(std::shared_ptr<LayerCounters> counters) { counters_ = std::move(counters); }
 
-  void Push(std::string_view message, int64_t expires_at_ms);
+  // `sent_at_ms` decides how long the message may be held back from the disk.
+  void Push(std::string_view message, int64_t expires_at_ms, int64_t sent_at_ms);
   // The next message, which is received by that.
   std::string Pop();
   // Drops what has expired at the front; returns how many. What a shorter expiry of the layer let
@@ -36,10 +39,23 @@ class ChannelQueue {
   int64_t expires_at_ms() const { return expires_at_ms_; }
   size_t MemoryUsage() const;
 
+  // ---- persistence ----
+  // The numbers of the messages of which there are rows: from begin to before end.
+  uint64_t disk_begin() const { return disk_begin_; }
+  uint64_t disk_end() const { return disk_end_; }
+  using EraseRows = absl::FunctionRef<void(uint64_t begin, uint64_t end)>;
+  using PutRow =
+      absl::FunctionRef<void(uint64_t number, std::string_view message, int64_t expires_at_ms)>;
+  // Has rows written and erased. False if a message is held back, and those behind it.
+  bool Save(HoldBack hold_back, EraseRows erase, PutRow put);
+  // Appends a message of which there is a row. False if one before it is missing.
+  [[nodiscard]] bool Restore(uint64_t number, std::string message, int64_t expires_at_ms);
+
  private:
   struct Message {
     std::string bytes;
     int64_t expires_at_ms;
+    int64_t sent_at_ms;
   };
   std::string TakeFront();
 
@@ -47,6 +63,9 @@ class ChannelQueue {
   std::deque<Message> messages_;
   size_t bytes_ = 0;
   int64_t expires_at_ms_ = 0;
+  uint64_t first_ = 0;  // the number of the message at the front
+  uint64_t disk_begin_ = 0, disk_end_ = 0;
+  UnsavedBytes unsaved_bytes_;  // of the messages that have no row
 };
 
 template <>

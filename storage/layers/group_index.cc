@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "storage/layers/unsaved_layers.h"
+
 namespace chorale {
 
 void GroupIndex::Enter(const std::string& group, std::shared_ptr<Mailbox> mailbox) {
@@ -26,11 +28,13 @@ size_t GroupIndex::Join(const std::string& group, std::span<const std::string_vi
   Shard& shard = ShardOf(group);
   absl::MutexLock lock(&shard.mutex);
   Group& joined = shard.groups[group];
-  DropExpired(joined, now_ms);
+  DropExpired(group, joined, now_ms);
   shard.next_expiry_ms = std::min(shard.next_expiry_ms, expires_at_ms);
   size_t changed = 0;
   for (const std::string_view channel : channels) {
-    changed += joined.channels.Join(channel, expires_at_ms) ? 1 : 0;
+    const bool is_new = joined.channels.Join(channel, expires_at_ms);
+    if (unsaved_ != nullptr) unsaved_->NoteMember(layer_, group, channel);
+    changed += is_new ? 1 : 0;
   }
   return changed;
 }
@@ -41,13 +45,30 @@ size_t GroupIndex::Discard(const std::string& group, std::span<const std::string
   absl::MutexLock lock(&shard.mutex);
   const auto found = shard.groups.find(group);
   if (found == shard.groups.end()) return 0;
-  DropExpired(found->second, now_ms);
+  DropExpired(group, found->second, now_ms);
   size_t changed = 0;
   for (const std::string_view channel : channels) {
-    changed += found->second.channels.Discard(channel) ? 1 : 0;
+    if (!found->second.channels.Discard(channel)) continue;
+    if (unsaved_ != nullptr) unsaved_->NoteMember(layer_, group, channel);
+    ++changed;
   }
   if (found->second.empty()) shard.groups.erase(found);
   return changed;
+}
+
+std::optional<int64_t> GroupIndex::ExpiryOf(std::string_view group, std::string_view channel) {
+  Shard& shard = ShardOf(group);
+  absl::MutexLock lock(&shard.mutex);
+  const auto found = shard.groups.find(group);
+  return found == shard.groups.end() ? std::nullopt : found->second.channels.ExpiryOf(channel);
+}
+
+void GroupIndex::Restore(const std::string& group, std::string_view channel,
+                         int64_t expires_at_ms) {
+  Shard& shard = ShardOf(group);
+  absl::MutexLock lock(&shard.mutex);
+  shard.groups[group].channels.Join(channel, expires_at_ms);
+  shard.next_expiry_ms = std::min(shard.next_expiry_ms, expires_at_ms);
 }
 
 GroupIndex::Snapshot GroupIndex::Find(std::string_view group, int64_t now_ms) {
@@ -79,7 +100,7 @@ void GroupIndex::Tidy(size_t part, int64_t now_ms) {
   if (now_ms < shard.next_expiry_ms) return;
   shard.next_expiry_ms = Members::kNever;
   for (auto group = shard.groups.begin(); group != shard.groups.end();) {
-    DropExpired(group->second, now_ms);
+    DropExpired(group->first, group->second, now_ms);
     const int64_t next = group->second.channels.next_expiry_ms();
     shard.next_expiry_ms = std::min(shard.next_expiry_ms, next);
     const auto here = group++;
@@ -95,14 +116,22 @@ bool GroupIndex::empty() {
   return true;
 }
 
-void GroupIndex::DropExpired(Group& group, int64_t now_ms) {
-  Add(counters_.expired_members, group.channels.TakeExpired(now_ms).size());
+void GroupIndex::DropExpired(std::string_view name, Group& group, int64_t now_ms) {
+  const std::vector<std::string> expired = group.channels.TakeExpired(now_ms);
+  Add(counters_.expired_members, expired.size());
+  if (unsaved_ == nullptr) return;
+  for (const std::string& channel : expired) unsaved_->NoteMember(layer_, name, channel);
 }
 
 void GroupIndex::Flush() {
   for (Shard& shard : shards_) {
     absl::MutexLock lock(&shard.mutex);
     for (auto group = shard.groups.begin(); group != shard.groups.end();) {
+      if (unsaved_ != nullptr) {
+        for (const Members::Member& member : group->second.channels) {
+          unsaved_->NoteMember(layer_, group->first, member.channel);
+        }
+      }
       group->second.channels = {};
       const auto here = group++;
       if (here->second.empty()) shard.groups.erase(here);

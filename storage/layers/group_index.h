@@ -7,6 +7,7 @@
 #include <array>
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -22,10 +23,13 @@
 namespace chorale {
 
 class Mailbox;
+class UnsavedLayers;
 
 class GroupIndex {
  public:
-  explicit GroupIndex(LayerCounters& counters) : counters_(counters) {}
+  // `layer` is the name of the layer; `unsaved` is nullptr without persistence.
+  GroupIndex(LayerCounters& counters, const std::string& layer, UnsavedLayers* unsaved)
+      : counters_(counters), layer_(layer), unsaved_(unsaved) {}
 
   // Called by the mailbox when its first member joins and when its last one has left.
   void Enter(const std::string& group, std::shared_ptr<Mailbox> mailbox);
@@ -36,6 +40,12 @@ class GroupIndex {
               int64_t expires_at_ms, int64_t now_ms);
   size_t Discard(const std::string& group, std::span<const std::string_view> channels,
                  int64_t now_ms);
+
+  // When the membership of a general channel ends; nullopt if it is no member.
+  [[nodiscard]] std::optional<int64_t> ExpiryOf(std::string_view group, std::string_view channel);
+
+  // What a data directory holds.
+  void Restore(const std::string& group, std::string_view channel, int64_t expires_at_ms);
 
   struct Snapshot {
     std::vector<std::shared_ptr<Mailbox>> mailboxes;
@@ -62,11 +72,13 @@ class GroupIndex {
     StringMap<Group> groups ABSL_GUARDED_BY(mutex);
     int64_t next_expiry_ms ABSL_GUARDED_BY(mutex) = Members::kNever;  // none expires before
   };
-  void DropExpired(Group& group, int64_t now_ms);
+  void DropExpired(std::string_view name, Group& group, int64_t now_ms);
   // By the bits of the hash that the tables themselves do not use.
   Shard& ShardOf(std::string_view group) { return shards_[HashKey(group) >> 59]; }
 
   LayerCounters& counters_;
+  const std::string& layer_;
+  UnsavedLayers* const unsaved_;
   std::array<Shard, kParts> shards_;
 };
 

@@ -2,23 +2,32 @@
 
 #include <utility>
 
+#include "storage/layers/unsaved_layers.h"
+
 namespace chorale {
 
-Layer::Layer(std::string name, std::function<size_t()> most_mailbox_bytes)
+Layer::Layer(std::string name, std::function<size_t()> most_mailbox_bytes, UnsavedLayers* unsaved)
     : name_(std::move(name)),
       policy_(std::make_shared<const LayerPolicy>()),
-      groups_(counters_),
-      surroundings_{groups_, counters_, std::move(most_mailbox_bytes)} {}
+      unsaved_(unsaved),
+      groups_(counters_, name_, unsaved),
+      surroundings_{groups_, counters_, std::move(most_mailbox_bytes), unsaved, name_} {}
 
 std::shared_ptr<const LayerPolicy> Layer::policy() const {
   absl::ReaderMutexLock lock(&policy_mutex_);
   return policy_;
 }
 
-void Layer::set_policy(LayerPolicy policy) {
+void Layer::set_policy(LayerPolicy policy) { ReplacePolicy(std::move(policy), unsaved_); }
+
+void Layer::RestorePolicy(LayerPolicy policy) { ReplacePolicy(std::move(policy), nullptr); }
+
+// Nobody sees it before it is noted, and no round that takes the note sees the one before.
+void Layer::ReplacePolicy(LayerPolicy policy, UnsavedLayers* note) {
   auto shared = std::make_shared<const LayerPolicy>(std::move(policy));
   absl::MutexLock lock(&policy_mutex_);
   policy_ = std::move(shared);
+  if (note != nullptr) note->NotePolicy(name_);
 }
 
 // One that was closed meanwhile is replaced.
@@ -86,7 +95,7 @@ std::shared_ptr<Layer> LayerRegistry::Get(std::string_view name) {
   const auto found = layers_.find(name);
   if (found != layers_.end()) return found->second;
   if (layers_.size() >= kMost) return nullptr;
-  auto layer = std::make_shared<Layer>(std::string(name), most_mailbox_bytes_);
+  auto layer = std::make_shared<Layer>(std::string(name), most_mailbox_bytes_, unsaved_);
   layers_.emplace(name, layer);
   return layer;
 }

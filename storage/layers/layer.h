@@ -25,12 +25,16 @@ namespace chorale {
 // forgets only what it alone knows.
 class Layer : public std::enable_shared_from_this<Layer> {
  public:
-  // `most_mailbox_bytes` says what may wait in a mailbox for its owner.
-  Layer(std::string name, std::function<size_t()> most_mailbox_bytes);
+  // `most_mailbox_bytes` says what may wait in a mailbox for its owner; `unsaved` is nullptr
+  // without persistence.
+  Layer(std::string name, std::function<size_t()> most_mailbox_bytes,
+        UnsavedLayers* unsaved = nullptr);
 
   const std::string& name() const { return name_; }
   [[nodiscard]] std::shared_ptr<const LayerPolicy> policy() const;
   void set_policy(LayerPolicy policy);
+  // The policy that a data directory holds.
+  void RestorePolicy(LayerPolicy policy);
   LayerCounters& counters() { return counters_; }
   // The same, keeping the layer alive.
   std::shared_ptr<LayerCounters> shared_counters() { return {shared_from_this(), &counters_}; }
@@ -51,6 +55,9 @@ class Layer : public std::enable_shared_from_this<Layer> {
   void Flush();
 
  private:
+  // `note`: who is told, or nullptr.
+  void ReplacePolicy(LayerPolicy policy, UnsavedLayers* note);
+
   struct Shard {
     absl::Mutex mutex;
     StringMap<std::shared_ptr<Mailbox>> mailboxes ABSL_GUARDED_BY(mutex);
@@ -62,6 +69,7 @@ class Layer : public std::enable_shared_from_this<Layer> {
   mutable absl::Mutex policy_mutex_;
   std::shared_ptr<const LayerPolicy> policy_ ABSL_GUARDED_BY(policy_mutex_);
   LayerCounters counters_;
+  UnsavedLayers* const unsaved_;
   GroupIndex groups_;
   const Mailbox::Surroundings surroundings_;
   std::array<Shard, kParts> shards_;
@@ -77,6 +85,8 @@ class LayerRegistry {
 
   explicit LayerRegistry(std::function<size_t()> most_mailbox_bytes)
       : most_mailbox_bytes_(std::move(most_mailbox_bytes)) {}
+  // Has changes noted there. Before there is any layer.
+  void set_unsaved(UnsavedLayers* unsaved) { unsaved_ = unsaved; }
 
   // Makes the layer, with the default policy, if there is none; nullptr if there are too many.
   [[nodiscard]] std::shared_ptr<Layer> Get(std::string_view name);
@@ -88,6 +98,7 @@ class LayerRegistry {
 
  private:
   const std::function<size_t()> most_mailbox_bytes_;
+  UnsavedLayers* unsaved_ = nullptr;
   absl::Mutex mutex_;
   StringMap<std::shared_ptr<Layer>> layers_ ABSL_GUARDED_BY(mutex_);
 };

@@ -20,9 +20,7 @@ uint64_t NewEpoch() {
   return 1 + (random() >> 12);
 }
 
-bool IsMessage(const MailboxEvent& event) {
-  return event.kind == Kind::kMessage || event.kind == Kind::kGroupMessage;
-}
+}  // namespace
 
 size_t BytesOf(const MailboxEvent& event) {
   size_t bytes = sizeof(event) + event.name.size();
@@ -30,8 +28,6 @@ size_t BytesOf(const MailboxEvent& event) {
   for (const std::string& channel : event.channels) bytes += sizeof(channel) + channel.size();
   return bytes;
 }
-
-}  // namespace
 
 Mailbox::Mailbox(std::string name, const Surroundings& surroundings, int64_t now_ms)
     : name_(std::move(name)),
@@ -51,7 +47,8 @@ std::optional<Mailbox::Opened> Mailbox::Open(std::shared_ptr<MailboxOwner> owner
   capacity_ = capacity;
   wake_pending_ = false;
   ended_.reset();
-  if (resume && Fits(*resume)) {
+  const Restored restored = std::exchange(restored_, Restored::kNo);
+  if (restored != Restored::kInPart && resume && Fits(*resume)) {
     DropAcknowledged(resume->received);
     // What was under way to the former owner is sent again.
     messages_.Unshow(MessagesBetween(resume->received, shown_));
@@ -60,6 +57,7 @@ std::optional<Mailbox::Opened> Mailbox::Open(std::shared_ptr<MailboxOwner> owner
     DropExpiredMessages(now_ms);
     chorale::Add(surroundings_.counters.resumed);
   } else {
+    if (restored != Restored::kNo) shown_ = ShownBeforeRestart(resume);
     DropExpiredMessages(now_ms);
     // Nothing is sent twice: what the former owner was sent is gone with him.
     if (After(shown_) != events_.begin()) chorale::Add(surroundings_.counters.reset);
@@ -84,7 +82,7 @@ bool Mailbox::Take(const MailboxOwner* owner, Room room, int64_t now_ms,
   DropExpiredMessages(now_ms);
   if (ended_) {
     const char* why = ended_->why == Why::kFlush ? "flush" : "overflow";
-    show(ended_->name, {Kind::kReset, epoch_, why, nullptr, {}, 0});
+    show(ended_->name, {Kind::kReset, epoch_, why, nullptr, {}, 0, 0});
     ended_.reset();
   }
   size_t bytes = 0;
@@ -128,8 +126,9 @@ Mailbox::Sent Mailbox::Send(std::string_view channel, std::shared_ptr<const std:
     return Sent::kFull;
   }
   messages_.set_scope(policy.scope);
-  MailboxEvent event{Kind::kMessage,     0,  std::string(channel),
-                     std::move(message), {}, now_ms + policy.expiry_ms};
+  MailboxEvent event{
+      Kind::kMessage, 0, std::string(channel), std::move(message), {}, now_ms + policy.expiry_ms,
+      now_ms};
   messages_.Add(event, PastMembers(groups_));
   chorale::Add(surroundings_.counters.sent);
   Add(std::move(event));
@@ -143,7 +142,7 @@ Mailbox::Reached Mailbox::SendToGroup(const std::string& group,
   const Members* const members = LiveMembers(group, now_ms);
   if (members == nullptr) return {};
   const auto count = static_cast<int64_t>(members->size());
-  MailboxEvent event{Kind::kGroupMessage, 0, group, message, {}, now_ms + policy.expiry_ms};
+  MailboxEvent event{Kind::kGroupMessage, 0, group, message, {}, now_ms + policy.expiry_ms, now_ms};
   if (policy.scope == CapacityScope::kChannel) {
     event.channels = FullMembers(*members, policy);
     if (!event.channels.empty()) {
@@ -186,9 +185,11 @@ std::optional<size_t> Mailbox::Join(const std::string& group,
     members = &groups_[group];
     surroundings_.groups.Enter(group, shared_from_this());
   }
-  MailboxEvent event{Kind::kJoin, 0, group, nullptr, {}, 0};
+  MailboxEvent event{Kind::kJoin, 0, group, nullptr, {}, 0, now_ms};
   for (const std::string_view channel : channels) {
-    if (members->Join(channel, expires_at_ms)) event.channels.emplace_back(channel);
+    const bool joined = members->Join(channel, expires_at_ms);
+    NoteMember(group, channel, !joined);
+    if (joined) event.channels.emplace_back(channel);
   }
   next_leave_ms_ = std::min(next_leave_ms_, expires_at_ms);
   const size_t changed = event.channels.size();
@@ -202,9 +203,11 @@ std::optional<size_t> Mailbox::Discard(const std::string& group,
   if (closed_) return std::nullopt;
   Members* const members = LiveMembers(group, now_ms);
   if (members == nullptr) return 0;
-  MailboxEvent event{Kind::kLeave, 0, group, nullptr, {}, 0};
+  MailboxEvent event{Kind::kLeave, 0, group, nullptr, {}, 0, now_ms};
   for (const std::string_view channel : channels) {
-    if (members->Discard(channel)) event.channels.emplace_back(channel);
+    if (!members->Discard(channel)) continue;
+    NoteMemberGone(group, channel);
+    event.channels.emplace_back(channel);
   }
   if (members->empty()) {
     surroundings_.groups.Exit(group, this);
@@ -266,6 +269,7 @@ void Mailbox::Add(MailboxEvent event) {
   event_bytes_ += BytesOf(event);
   if (IsMessage(event)) next_expiry_ms_ = std::min(next_expiry_ms_, event.expires_at_ms);
   events_.push_back(std::move(event));
+  NoteUnsaved();
   // The memberships with which the epoch began would be there again after a reset.
   if (event_bytes_ - membership_bytes_ > surroundings_.most_bytes()) Reset(Why::kOverflow);
   WakeOwner();
@@ -274,7 +278,7 @@ void Mailbox::Add(MailboxEvent event) {
 // As the first events of an epoch, whose owner knows nothing.
 void Mailbox::AddMemberships() {
   for (const auto& [group, members] : groups_) {
-    MailboxEvent event{Kind::kJoin, ++last_, group, nullptr, {}, 0};
+    MailboxEvent event{Kind::kJoin, ++last_, group, nullptr, {}, 0, 0};
     for (const Members::Member& member : members) event.channels.push_back(member.channel);
     event_bytes_ += BytesOf(event);
     events_.push_back(std::move(event));
@@ -344,6 +348,7 @@ void Mailbox::DropAcknowledged(uint64_t received) {
     if (events_.front().number <= last_membership_) membership_bytes_ -= bytes;
   }
   acknowledged_ = std::max(acknowledged_, received);
+  if (unsaved_.begin < unsaved_.end && unsaved_.begin <= received) NoteUnsaved();
 }
 
 void Mailbox::DropExpiredMessages(int64_t now_ms) {
@@ -422,7 +427,8 @@ Members* Mailbox::LiveMembers(const std::string& group, int64_t now_ms) {
   }
   if (!expired.empty()) {
     chorale::Add(surroundings_.counters.expired_members, expired.size());
-    Add({Kind::kLeave, 0, group, nullptr, std::move(expired), 0});
+    for (const std::string& channel : expired) NoteMemberGone(group, channel);
+    Add({Kind::kLeave, 0, group, nullptr, std::move(expired), 0, now_ms});
   }
   if (gone) return nullptr;
   return &groups_.find(group)->second;
@@ -435,6 +441,7 @@ void Mailbox::BeginEpoch(std::deque<MailboxEvent> kept) {
   events_.clear();
   event_bytes_ = 0;
   next_expiry_ms_ = kNever;
+  if (unsaved_.on_disk || !kept.empty()) NoteUnsaved();
   AddMemberships();
   const PastMembers members(groups_);
   for (MailboxEvent& event : kept) {
@@ -478,12 +485,16 @@ Mailbox::Acknowledged Mailbox::AcknowledgeEnded(const Progress& progress) {
 }
 
 void Mailbox::LeaveAllGroups() {
-  for (const auto& [group, members] : groups_) surroundings_.groups.Exit(group, this);
+  for (const auto& [group, members] : groups_) {
+    surroundings_.groups.Exit(group, this);
+    for (const Members::Member& member : members) NoteMemberGone(group, member.channel);
+  }
   groups_.clear();
 }
 
 void Mailbox::CloseLocked() {
   closed_ = true;
+  if (unsaved_.on_disk) NoteUnsaved();
   LeaveAllGroups();
   events_.clear();
   event_bytes_ = 0;

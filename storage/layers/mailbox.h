@@ -35,12 +35,14 @@
 #include "storage/layers/members.h"
 #include "storage/layers/policy.h"
 #include "storage/layers/unconsumed_messages.h"
+#include "storage/unsaved.h"
 
 namespace chorale {
 
 class GroupIndex;
 class Mailbox;
 class PastMembers;
+class UnsavedLayers;
 
 // Whoever has opened a mailbox. Called with the mailbox's lock held: hands over and returns.
 class MailboxOwner {
@@ -63,6 +65,45 @@ struct MailboxEvent {
   // and must not get it.
   std::vector<std::string> channels;
   int64_t expires_at_ms;  // of a message
+  // How long it may be held back from the disk counts from here; 0 for not at all.
+  int64_t sent_at_ms = 0;
+};
+
+// Not one of a membership.
+[[nodiscard]] inline bool IsMessage(const MailboxEvent& event) {
+  return event.kind == MailboxEvent::Kind::kMessage ||
+         event.kind == MailboxEvent::Kind::kGroupMessage;
+}
+
+// In memory.
+[[nodiscard]] size_t BytesOf(const MailboxEvent& event);
+
+// What is kept of a mailbox beside its members and its events.
+struct MailboxState {
+  uint64_t epoch = 0;
+  uint64_t acknowledged = 0;
+  uint64_t last = 0;
+  uint64_t last_membership = 0;
+  uint64_t consumed = 0;
+  uint64_t acknowledged_messages = 0;  // of the epoch, up to the event acknowledged last
+  int64_t unconsumed = 0;
+  std::optional<int64_t> capacity;
+  StringMap<int64_t> unconsumed_by_channel;
+  // What is on disk may not be all that its owner of before the restart knew; nobody has opened it
+  // since.
+  bool in_part = false;
+};
+
+// Writes the rows of one mailbox. A member is named by its group, NUL, and its channel.
+class MailboxSaver {
+ public:
+  virtual ~MailboxSaver() = default;
+  virtual void PutState(const MailboxState& state) = 0;
+  virtual void PutMember(std::string_view member, int64_t expires_at_ms) = 0;
+  virtual void EraseMember(std::string_view member) = 0;
+  virtual void PutEvent(const MailboxEvent& event) = 0;
+  virtual void EraseEvents(uint64_t begin, uint64_t end) = 0;
+  virtual void EraseAll() = 0;
 };
 
 class Mailbox : public std::enable_shared_from_this<Mailbox> {
@@ -73,6 +114,9 @@ class Mailbox : public std::enable_shared_from_this<Mailbox> {
     LayerCounters& counters;
     // Bytes of events that wait for an acknowledgement.
     const std::function<size_t()> most_bytes;
+    // Without persistence nullptr.
+    UnsavedLayers* const unsaved = nullptr;
+    const std::string& layer;
   };
 
   Mailbox(std::string name, const Surroundings& surroundings, int64_t now_ms);
@@ -149,6 +193,22 @@ class Mailbox : public std::enable_shared_from_this<Mailbox> {
   // Drops all messages and memberships, and begins a new epoch for the owner.
   void Flush();
   bool closed() const { return closed_.load(std::memory_order_acquire); }
+  // ---- persistence ----
+  struct SaveScope {
+    HoldBack hold_back;  // unless a membership has changed
+    // The state is written whether or not anything else is.
+    bool all;
+  };
+  // Has what changed written.
+  void Save(SaveScope scope, MailboxSaver& saver);
+  struct RestoredMember {
+    std::string group, channel;
+    int64_t expires_at_ms;
+  };
+  // What a data directory holds of it. `exact`: that is all there was, so that an owner can resume.
+  void Restore(MailboxState state, std::span<const RestoredMember> members,
+               std::vector<MailboxEvent> events, bool exact);
+
   struct State {
     bool owned;
     int64_t unconsumed;
@@ -194,6 +254,18 @@ class Mailbox : public std::enable_shared_from_this<Mailbox> {
   int64_t CountUnconsumed() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   int64_t CountUnconsumed(std::string_view channel) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void LeaveAllGroups() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // What the owner of before a restart has had, as far as that is known.
+  uint64_t ShownBeforeRestart(const std::optional<Resume>& resume) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // There is something to write.
+  void NoteUnsaved() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void NoteMember(std::string_view group, std::string_view channel, bool was_there)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void NoteMemberGone(std::string_view group, std::string_view channel)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void SaveMembers(MailboxSaver& saver) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Returns whether it wrote or erased any.
+  bool SaveEvents(uint64_t through, MailboxSaver& saver) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void CloseLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const std::string name_;
@@ -227,6 +299,19 @@ class Mailbox : public std::enable_shared_from_this<Mailbox> {
   UnconsumedMessages messages_ ABSL_GUARDED_BY(mutex_);      // of this epoch
   std::optional<int64_t> capacity_ ABSL_GUARDED_BY(mutex_);  // the owner's wish
   StringMap<Members> groups_ ABSL_GUARDED_BY(mutex_);
+
+  // What of it is not on disk.
+  struct Unsaved {
+    bool noted = false;       // among the UnsavedLayers
+    StringMap<bool> members;  // that changed, and whether there is a row; named as in MailboxSaver
+    bool on_disk = false;     // there are rows
+    uint64_t epoch = 0;       // that of the events of which there are rows
+    uint64_t begin = 0, end = 0;  // their numbers: from begin to before end
+    bool state = false;           // changed, and not only because of events or members
+  };
+  Unsaved unsaved_ ABSL_GUARDED_BY(mutex_);
+  enum class Restored : uint8_t { kNo, kExactly, kInPart };
+  Restored restored_ ABSL_GUARDED_BY(mutex_) = Restored::kNo;  // and not opened since
 
   // Nothing expires before: of the messages that the owner was not sent, and of the members.
   static constexpr int64_t kNever = Members::kNever;

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <list>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,6 +32,12 @@ class Members {
   bool empty() const { return by_expiry_.empty(); }
   size_t size() const { return by_expiry_.size(); }
   bool contains(std::string_view channel) const { return by_channel_.contains(channel); }
+  // nullopt if it is no member.
+  [[nodiscard]] std::optional<int64_t> ExpiryOf(std::string_view channel) const {
+    const auto found = by_channel_.find(channel);
+    if (found == by_channel_.end()) return std::nullopt;
+    return found->second->expires_at_ms;
+  }
   auto begin() const { return by_expiry_.begin(); }
   auto end() const { return by_expiry_.end(); }
 

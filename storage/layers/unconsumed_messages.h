@@ -56,6 +56,15 @@ class UnconsumedMessages {
   // For a new epoch.
   void Clear();
 
+  const StringMap<int64_t>& by_channel() const { return by_channel_; }
+  // As they were before a restart; `shown` is what the owner is taken to have been sent.
+  void Restore(int64_t total, uint64_t shown, uint64_t consumed, StringMap<int64_t> by_channel) {
+    total_ = total;
+    shown_ = shown;
+    consumed_ = consumed;
+    by_channel_ = std::move(by_channel);
+  }
+
  private:
   void Count(const MailboxEvent& message, const PastMembers& members, int64_t change);
   // Also of channels that are gone, and that nobody acknowledges any more.

@@ -142,7 +142,7 @@ TEST_F(ConfigTest, WhatCannotBeReadIsNamedInOneLine) {
       {"port 65536\n", "argument must be between 0 and 65535 inclusive"},
       {"requirepass \"open\n", "chorale.conf:1: unbalanced quotes"},
       {"protected-mode maybe\n", "argument must be 'yes' or 'no'"},
-      {"appendonly yes\n", "the only value supported is 'no'"},
+      {"appendonly maybe\n", "argument must be 'yes' or 'no'"},
       {"dir /no/such/directory\n", "No such file or directory"},
       {"unixsocketperm 999\n", "argument must be an octal file mode"},
   };

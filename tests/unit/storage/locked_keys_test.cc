@@ -194,7 +194,7 @@ TEST_F(LockedKeysTest, NotesWhenAKeyWasUsedUnlessItOnlyPeeksOrIsToldNotTo) {
   EXPECT_EQ(used_at(10'000), 5u);
   WithAll([](LockedKeys& keys) { keys.Lookup(0, "key"); }, 15'999);
   EXPECT_EQ(used_at(20'000), 15u);
-  WithAll([](LockedKeys& keys) { keys.EditString(0, "key").append("!"); }, 25'000);
+  WithAll([](LockedKeys& keys) { keys.EditString(0, "key", 6).back() = '!'; }, 25'000);
   EXPECT_EQ(used_at(30'000), 25u);
   WithAll(
       [](LockedKeys& keys) {

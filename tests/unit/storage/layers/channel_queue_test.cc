@@ -10,6 +10,8 @@
 namespace chorale {
 namespace {
 
+constexpr int64_t kSentAt = 1;
+
 class ChannelQueueTest : public testing::Test {
  protected:
   ChannelQueueTest() { queue_.CountIn(counters_); }
@@ -20,9 +22,9 @@ class ChannelQueueTest : public testing::Test {
 
 TEST_F(ChannelQueueTest, GivesMessagesInTheirOrderByteForByte) {
   const std::string binary("\0\r\n\xff", 4);
-  queue_.Push(binary, 10);
-  queue_.Push("", 10);
-  queue_.Push("last", 10);
+  queue_.Push(binary, 10, kSentAt);
+  queue_.Push("", 10, kSentAt);
+  queue_.Push("last", 10, kSentAt);
   EXPECT_EQ(queue_.Pop(), binary);
   EXPECT_EQ(queue_.Pop(), "");
   EXPECT_EQ(queue_.Pop(), "last");
@@ -30,8 +32,8 @@ TEST_F(ChannelQueueTest, GivesMessagesInTheirOrderByteForByte) {
 }
 
 TEST_F(ChannelQueueTest, DropsWhatHasExpiredAndNothingElse) {
-  queue_.Push("a", 10);
-  queue_.Push("b", 11);
+  queue_.Push("a", 10, kSentAt);
+  queue_.Push("b", 11, kSentAt);
   EXPECT_EQ(queue_.DropExpired(9), 0u);
   EXPECT_EQ(queue_.DropExpired(10), 1u);
   EXPECT_EQ(queue_.size(), 1u);
@@ -40,14 +42,14 @@ TEST_F(ChannelQueueTest, DropsWhatHasExpiredAndNothingElse) {
 }
 
 TEST_F(ChannelQueueTest, LivesAsLongAsTheMessageThatLivesLongest) {
-  queue_.Push("long", 100);
-  queue_.Push("short", 10);
+  queue_.Push("long", 100, kSentAt);
+  queue_.Push("short", 10, kSentAt);
   EXPECT_EQ(queue_.expires_at_ms(), 100);
 }
 
 TEST_F(ChannelQueueTest, AMessageBehindOneThatLivesLongerGoesOnceItIsInFront) {
-  queue_.Push("long", 100);
-  queue_.Push("short", 10);
+  queue_.Push("long", 100, kSentAt);
+  queue_.Push("short", 10, kSentAt);
   EXPECT_EQ(queue_.DropExpired(50), 0u);
   EXPECT_EQ(queue_.Pop(), "long");
   EXPECT_EQ(queue_.DropExpired(50), 1u);
@@ -55,8 +57,8 @@ TEST_F(ChannelQueueTest, AMessageBehindOneThatLivesLongerGoesOnceItIsInFront) {
 
 TEST_F(ChannelQueueTest, ItsMemoryIsThatOfWhatIsInIt) {
   const size_t empty = queue_.MemoryUsage();
-  queue_.Push(std::string(1000, 'x'), 10);
-  queue_.Push(std::string(3000, 'x'), 20);
+  queue_.Push(std::string(1000, 'x'), 10, kSentAt);
+  queue_.Push(std::string(3000, 'x'), 20, kSentAt);
   EXPECT_GE(queue_.MemoryUsage(), empty + 4000);
   queue_.Pop();
   EXPECT_LT(queue_.MemoryUsage(), empty + 3500);
@@ -65,7 +67,7 @@ TEST_F(ChannelQueueTest, ItsMemoryIsThatOfWhatIsInIt) {
 }
 
 TEST_F(ChannelQueueTest, WhatIsReceivedAndWhatExpiresIsCounted) {
-  for (int i = 0; i < 5; ++i) queue_.Push("m", 10 + i);
+  for (int i = 0; i < 5; ++i) queue_.Push("m", 10 + i, kSentAt);
   queue_.Pop();
   queue_.DropExpired(11);
   EXPECT_EQ(counters_->received, 1u);
@@ -81,7 +83,7 @@ class QueueInAStoreTest : public ChannelQueueTest {
     {
       Edit<ChannelQueue> queue(keys, store_.layers_db(), "queue", IfAbsent::kCreate);
       queue->CountIn(counters_);
-      for (int i = 0; i < messages; ++i) queue->Push("m", kNow + 10);
+      for (int i = 0; i < messages; ++i) queue->Push("m", kNow + 10, kSentAt);
     }
     keys.SetExpiry(store_.layers_db(), keys.Find(store_.layers_db(), "queue"), kNow + 10);
   }

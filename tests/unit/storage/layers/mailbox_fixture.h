@@ -110,8 +110,10 @@ class MailboxFixture : public testing::Test {
   size_t most_bytes_ = 1 << 20;
   LayerPolicy policy_;
   LayerCounters counters_;
-  GroupIndex groups_{counters_};
-  const Mailbox::Surroundings surroundings_{groups_, counters_, [this] { return most_bytes_; }};
+  const std::string layer_ = "asgi";
+  GroupIndex groups_{counters_, layer_, nullptr};
+  const Mailbox::Surroundings surroundings_{groups_, counters_, [this] { return most_bytes_; },
+                                            nullptr, layer_};
   std::shared_ptr<Mailbox> mailbox_ = std::make_shared<Mailbox>("p.one!", surroundings_, now_ms_);
   Mailbox::Opened opened_{};  // the latest reply
   uint64_t epoch_ = 0;        // as of the latest event taken

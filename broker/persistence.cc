@@ -1,0 +1,77 @@
+#include "broker/persistence.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <thread>
+#include <utility>
+
+#include "broker/clock.h"
+#include "storage/persistence/data_directory.h"
+#include "storage/persistence/recovery.h"
+
+namespace chorale {
+namespace {
+
+constexpr double kMegabyte = 1 << 20;
+
+// Says how far the reading is, and how long it will still take at the speed until now.
+class ProgressLog {
+ public:
+  void operator()(const RecoveryProgress& progress) const {
+    const double seconds = static_cast<double>(MonotonicNanos() - began_ns_) / 1e9;
+    const auto rows = static_cast<double>(progress.rows);
+    const auto total = std::max(static_cast<double>(progress.total_rows), rows);
+    spdlog::info("reading data: {} rows of about {}, {:.1f} MB, about {:.0f} seconds left",
+                 progress.rows, progress.total_rows,
+                 static_cast<double>(progress.bytes) / kMegabyte,
+                 rows > 0 ? seconds * (total - rows) / rows : 0);
+  }
+
+ private:
+  const int64_t began_ns_ = MonotonicNanos();
+};
+
+}  // namespace
+
+absl::Status Persistence::Open(Config& config, Store& store, LayerRegistry& layers,
+                               std::function<void()> on_progress) {
+  if (!config.persistent) return absl::OkStatus();
+  directory_ = config.dir.get();
+  const auto sync = static_cast<Journal::Sync>(config.append_sync.load());
+  auto opened =
+      DataDirectory::Open(directory_, DataDirectory::Mode::kReadWrite, nullptr,
+                          sync == Journal::Sync::kAlways ? DataDirectory::Batches::kSmall
+                                                         : DataDirectory::Batches::kLarge);
+  if (!opened.ok()) return opened.status();
+  DataDirectory& directory = **opened;
+  g_persistent = true;
+  journal_ = std::make_unique<Journal>(
+      std::move(*opened), store,
+      Journal::Options{sync, [&config] { return config.persistence_buffer_limit.load(); },
+                       std::move(on_progress)});
+  store.set_journal(journal_.get());
+  layers.set_unsaved(&journal_->unsaved_layers());
+  const int64_t began_ns = MonotonicNanos();
+  const int threads = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  auto recovered =
+      Recover(directory, store, layers, journal_.get(), threads, UnixMillis(), ProgressLog());
+  if (!recovered.ok()) return recovered.status();
+  spdlog::info(
+      "read {} keys ({} had expired), {} layers, {} mailboxes and {} messages, {:.1f} MB, from {} "
+      "in {:.3f} seconds",
+      recovered->keys, recovered->expired, recovered->layers, recovered->mailboxes,
+      recovered->messages, static_cast<double>(recovered->bytes) / kMegabyte, directory_,
+      static_cast<double>(MonotonicNanos() - began_ns) / 1e9);
+  if (!recovered->clean) {
+    spdlog::warn("the broker that wrote it was not stopped in order");
+  }
+  return journal_->Start(layers, std::move(recovered->spaces), recovered->next_space,
+                         recovered->next_number);
+}
+
+absl::Status Persistence::Close() {
+  return journal_ == nullptr ? absl::OkStatus() : journal_->Stop();
+}
+
+}  // namespace chorale

@@ -1,0 +1,348 @@
+#include "storage/persistence/recovery.h"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+#include <array>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <type_traits>
+#include <utility>
+
+#include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
+#include "storage/hash.h"
+#include "storage/list.h"
+#include "storage/locked_keys.h"
+#include "storage/persistence/layer_recovery.h"
+#include "storage/persistence/row_scan.h"
+#include "storage/set.h"
+#include "storage/sorted_set.h"
+
+namespace chorale {
+namespace {
+
+constexpr absl::Duration kShowEvery = absl::Seconds(1);
+// Rows between two looks at the shared counters.
+constexpr uint64_t kCountEvery = 1024;
+
+// Shared by the threads.
+struct Shared {
+  Store& store;
+  Journal* journal;
+  int64_t now_ms;
+  std::vector<uint32_t> spaces;
+  std::atomic<size_t> next_task = 0;
+  std::atomic<uint64_t> rows = 0, bytes = 0;
+
+  absl::Mutex mutex;
+  absl::Status status ABSL_GUARDED_BY(mutex);
+  uint64_t next_number ABSL_GUARDED_BY(mutex) = 1;
+  uint64_t keys ABSL_GUARDED_BY(mutex) = 0;
+  uint64_t expired ABSL_GUARDED_BY(mutex) = 0;
+  int running ABSL_GUARDED_BY(mutex) = 0;
+  absl::CondVar finished;  // one of them
+};
+
+// One thread's part of the keys: partition after partition.
+class KeyReader {
+ public:
+  KeyReader(DataDirectory& directory, Shared& shared)
+      : directory_(directory), shared_(shared), keys_(directory, Family::kKeys) {}
+
+  absl::Status Run() {
+    const size_t tasks = shared_.spaces.size() * kPartitions;
+    for (size_t task = shared_.next_task++; task < tasks; task = shared_.next_task++) {
+      const auto status = ReadPartition(static_cast<int>(task / kPartitions),
+                                        static_cast<uint8_t>(task % kPartitions));
+      if (!status.ok()) return status;
+    }
+    Count();
+    absl::MutexLock lock(&shared_.mutex);
+    shared_.keys += restored_;
+    shared_.expired += expired_;
+    shared_.next_number = std::max(shared_.next_number, next_number_);
+    return absl::OkStatus();
+  }
+
+ private:
+  absl::Status ReadPartition(int db, uint8_t partition) {
+    std::string prefix;
+    AppendBig32(&prefix, shared_.spaces[static_cast<size_t>(db)]);
+    prefix.push_back(static_cast<char>(partition));
+    const auto status =
+        keys_.ForEach(prefix, [this, db](std::string_view name, std::string_view content) {
+          return ReadKey(db, name, content);
+        });
+    return parts_status_.ok() ? status : parts_status_;
+  }
+
+  bool ReadKey(int db, std::string_view name, std::string_view content) {
+    Read(name.size() + content.size());
+    const auto read = ReadKeyName(name);
+    const auto row = ReadKeyRow(content);
+    if (!read || !row) return false;
+    if (row->parts) next_number_ = std::max(next_number_, row->parts->number + 1);
+    if (row->expiry_ms && *row->expiry_ms <= shared_.now_ms) {
+      Expire(db, read->key, *row);
+      return true;
+    }
+    return Restore(db, read->key, *row);
+  }
+
+  bool Restore(int db, std::string_view key, const KeyRow& row) {
+    Entry::Pointer entry = ReadValue(key, row);
+    if (entry == nullptr) return false;
+    LockedKeys keys(shared_.store, shared_.now_ms);
+    keys.Lock(Store::MaskOf(key));
+    keys.Restore(db, std::move(entry), row.expiry_ms.value_or(Database::kNever));
+    ++restored_;
+    return true;
+  }
+
+  // nullptr if it makes no sense.
+  Entry::Pointer ReadValue(std::string_view key, const KeyRow& row) {
+    switch (row.type) {
+      case ValueType::kString:
+        return Entry::NewString(key, row.value);
+      case ValueType::kList:
+        return Fill(key, row, std::make_unique<List>());
+      case ValueType::kHash:
+        return Fill(key, row, std::make_unique<Hash>());
+      case ValueType::kSet:
+        return Fill(key, row, std::make_unique<Set>());
+      case ValueType::kSortedSet:
+        return Fill(key, row, std::make_unique<SortedSet>());
+      case ValueType::kChannelQueue:
+        break;
+    }
+    return nullptr;
+  }
+
+  template <typename T>
+  Entry::Pointer Fill(std::string_view key, const KeyRow& row, std::unique_ptr<T> value) {
+    if (row.parts) {
+      parts_status_ = ReadParts(*value, *row.parts);
+      if (!parts_status_.ok()) return nullptr;
+    } else {
+      const bool read =
+          ReadElements(row.type, row.value, [&](const Element& element) { Add(*value, element); });
+      if (!read) return nullptr;
+      // It may have become a large value, by other limits; it is written as one when it changes.
+      if constexpr (std::is_same_v<T, List>) {
+        if (value->parts() != nullptr) value->parts()->bytes.Clear();
+      } else {
+        if (value->parts() != nullptr) value->parts()->names.bytes.Clear();
+      }
+    }
+    if (value->size() == 0) return nullptr;
+    return Entry::NewObject(key, std::move(value));
+  }
+
+  static void Add(List& list, const Element& element) { list.PushBack(element.name); }
+  static void Add(Set& set, const Element& element) { set.Add(element.name); }
+  static void Add(Hash& hash, const Element& element) { hash.Set(element.name, element.value); }
+  static void Add(SortedSet& set, const Element& element) { set.Add(element.name, element.score); }
+
+  absl::Status ReadParts(List& list, PartsId id) {
+    UnsavedBlocks& parts = list.BecomeBlocks();
+    std::vector<std::string_view> elements;
+    const auto status =
+        ForEachPart(ValueType::kList, id, [&](const PartRowName& name, std::string_view content) {
+          elements.clear();
+          const bool read = ReadElements(ValueType::kList, content, [&](const Element& element) {
+            elements.push_back(element.name);
+          });
+          if (read) list.AppendBlock(name.order, elements);
+          return read;
+        });
+    parts.id = id;
+    parts.Saved();
+    return status;
+  }
+  template <typename T>
+  absl::Status ReadParts(T& value, PartsId id) {
+    constexpr ValueType kType = kValueTypeOf<T>;
+    value.BecomeTable();
+    const auto status =
+        ForEachPart(kType, id, [&](const PartRowName& name, std::string_view content) {
+          const auto part = ReadPart(kType, name.part, content);
+          if (part) Add(value, *part);
+          return part.has_value();
+        });
+    if (UnsavedParts* const parts = value.parts(); parts != nullptr) {
+      parts->id = id;
+      value.CollectParts([](auto&&...) {});
+      parts->Saved();
+    }
+    return status;
+  }
+
+  // `add(name, content)` is false if it could make no sense of the content.
+  template <typename Add>
+  absl::Status ForEachPart(ValueType type, PartsId id, Add add) {
+    auto& parts = parts_[static_cast<size_t>(type)];
+    if (!parts) parts.emplace(directory_, FamilyOfParts(type));
+    std::string prefix;
+    NamePartRow(id, {}, &prefix);
+    return parts->ForEach(prefix, [&](std::string_view name, std::string_view content) {
+      Read(name.size() + content.size());
+      const auto read = ReadPartName(type, name);
+      return read && add(*read, content);
+    });
+  }
+
+  // Its time has passed: the rows go with the next round.
+  void Expire(int db, std::string_view key, const KeyRow& row) {
+    ++expired_;
+    if (shared_.journal == nullptr) return;
+    const int index = Store::ShardOf(key);
+    LockedKeys keys(shared_.store, shared_.now_ms);
+    keys.Lock(ShardMask{1} << index);
+    Shard& shard = keys.shard(index);
+    shard.mutex.AssertHeld();
+    shard.databases[static_cast<size_t>(db)]->unsaved.erased.emplace(key);
+    if (row.parts) shard.dropped_parts.push_back({row.type, *row.parts});
+    shard.marked = true;
+    shared_.journal->Mark(ShardMask{1} << index);
+  }
+
+  void Read(size_t bytes) {
+    ++rows_;
+    bytes_ += bytes;
+    if (rows_ == kCountEvery) Count();
+  }
+  void Count() {
+    shared_.rows += std::exchange(rows_, 0);
+    shared_.bytes += std::exchange(bytes_, 0);
+  }
+
+  DataDirectory& directory_;
+  Shared& shared_;
+  RowScan keys_;
+  std::array<std::optional<RowScan>, static_cast<size_t>(ValueType::kChannelQueue)> parts_;
+  absl::Status parts_status_;  // of those of the key at hand
+  uint64_t rows_ = 0, bytes_ = 0, restored_ = 0, expired_ = 0;
+  uint64_t next_number_ = 1;
+};
+
+uint64_t EstimateRows(DataDirectory& directory) {
+  uint64_t rows = 0;
+  for (size_t family = 0; family < kFamilyNames.size(); ++family) {
+    uint64_t estimate = 0;
+    directory.db().GetIntProperty(directory.family(static_cast<Family>(family)),
+                                  rocksdb::DB::Properties::kEstimateNumKeys, &estimate);
+    rows += estimate;
+  }
+  return rows;
+}
+
+// No key lies where nobody would look for it. Goes from space to space.
+absl::Status CheckSpaces(DataDirectory& directory, const std::vector<uint32_t>& spaces) {
+  RowScan keys(directory, Family::kKeys);
+  std::string from;
+  for (auto name = keys.NameFrom(from); name; name = keys.NameFrom(from)) {
+    if (name->size() < kKeyRowPrefix) return Damaged(directory, "a key without a database");
+    const uint32_t space = ReadBig32(name->data());
+    if (std::find(spaces.begin(), spaces.end(), space) == spaces.end()) {
+      return Damaged(directory, "a key of no database");
+    }
+    from.clear();
+    AppendBig32(&from, space);
+    from.push_back(static_cast<char>(kPartitions));
+    name = keys.NameFrom(from);
+    if (!name) break;
+    if (name->starts_with(from.substr(0, sizeof(space)))) {
+      return Damaged(directory, "a key of no partition");
+    }
+    from = *name;
+  }
+  return keys.status();
+}
+
+// The spaces of the databases, and of none that this broker does not have.
+absl::Status TakeSpaces(DataDirectory& directory, const DataDirectory::Format& format,
+                        int databases, Recovered* recovered) {
+  recovered->spaces = format.spaces;
+  recovered->next_space = format.next_space;
+  const auto wanted = static_cast<size_t>(databases);
+  RowScan keys(directory, Family::kKeys);
+  for (size_t db = wanted; db < format.spaces.size(); ++db) {
+    std::string prefix;
+    AppendBig32(&prefix, format.spaces[db]);
+    const auto name = keys.NameFrom(prefix);
+    if (name && name->starts_with(prefix)) {
+      return absl::FailedPreconditionError(
+          fmt::format("the data directory has keys in database {}, but the option databases is {}",
+                      db, databases));
+    }
+  }
+  recovered->spaces.resize(std::min(wanted, format.spaces.size()));
+  while (recovered->spaces.size() < wanted) recovered->spaces.push_back(recovered->next_space++);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<Recovered> Recover(DataDirectory& directory, Store& store, LayerRegistry& layers,
+                                  Journal* journal, int threads, int64_t now_ms,
+                                  const std::function<void(const RecoveryProgress&)>& show) {
+  const auto format = directory.ReadFormat();
+  if (!format.ok()) return format.status();
+  Recovered recovered;
+  recovered.clean = format->clean;
+  if (const auto status = CheckSpaces(directory, format->spaces); !status.ok()) return status;
+  if (const auto status = TakeSpaces(directory, *format, store.database_count(), &recovered);
+      !status.ok()) {
+    return status;
+  }
+
+  Shared shared{store, journal, now_ms, recovered.spaces, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}};
+  {
+    absl::MutexLock lock(&shared.mutex);
+    shared.running = threads;
+  }
+  std::vector<std::thread> readers;
+  for (int i = 0; i < threads; ++i) {
+    readers.emplace_back([&directory, &shared] {
+      const auto status = KeyReader(directory, shared).Run();
+      absl::MutexLock lock(&shared.mutex);
+      shared.status.Update(status);
+      --shared.running;
+      shared.finished.Signal();
+    });
+  }
+  const uint64_t total_rows = EstimateRows(directory);
+  {
+    absl::MutexLock lock(&shared.mutex);
+    while (shared.running > 0) {
+      const bool waited_in_vain = shared.finished.WaitWithTimeout(&shared.mutex, kShowEvery);
+      if (waited_in_vain) show({shared.rows, shared.bytes, total_rows});
+    }
+  }
+  for (std::thread& reader : readers) reader.join();
+  {
+    absl::MutexLock lock(&shared.mutex);
+    if (!shared.status.ok()) return shared.status;
+    recovered.keys = shared.keys;
+    recovered.expired = shared.expired;
+    recovered.next_number = shared.next_number;
+  }
+  const bool exact = format->clean || format->always;
+  absl::Time shown = absl::Now();
+  const auto on_row = [&](size_t bytes) {
+    shared.bytes += bytes;
+    if (++shared.rows % kCountEvery != 0 || absl::Now() - shown < kShowEvery) return;
+    shown = absl::Now();
+    show({shared.rows, shared.bytes, total_rows});
+  };
+  const auto status = RestoreLayers(directory, store, layers, now_ms, exact, on_row, recovered);
+  if (!status.ok()) return status;
+  recovered.bytes = shared.bytes;
+  return recovered;
+}
+
+}  // namespace chorale
