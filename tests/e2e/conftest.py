@@ -54,6 +54,18 @@ def server(server_factory: Callable[..., Server]) -> Server:
     return server_factory()
 
 
+@pytest.fixture
+def keeping_server(server_factory: Callable[..., Server], tmp_path: Path) -> Callable[..., Server]:
+    """Starts servers that keep their data, in tmp_path/data unless `dir` says otherwise."""
+
+    def start(appendfsync: str = "always", **options: object) -> Server:
+        directory = Path(str(options.setdefault("dir", tmp_path / "data")))
+        directory.mkdir(exist_ok=True)
+        return server_factory(appendonly="yes", appendfsync=appendfsync, **options)
+
+    return start
+
+
 @pytest.fixture(scope="module")
 def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One server for all tests of a file; for tests that change nothing but data."""

@@ -71,6 +71,10 @@ def _escaped(byte: int) -> str:
     return chr(byte) if 32 <= byte < 127 else f"\\x{byte:02x}"
 
 
+class NotComparable(Exception):
+    """The two servers may rightly differ from here on: a draw inside a transaction."""
+
+
 class Pair:
     """The reference and the server under test, with a connection of ours to each."""
 
@@ -95,23 +99,31 @@ class Pair:
         text = state_difference(*(read_state(control) for control in self.controls))
         return Mismatch(None, text, "") if text else None
 
+    def reconnect(self) -> None:
+        """After a restart of the servers."""
+        self.close()
+        self.controls = tuple(server.connect() for server in self.servers)
+
     def run(self, steps: list[Step], protocol: int, seed: int) -> Mismatch | None:
         self.reset()
+        try:
+            return self.go_on(steps, protocol, seed) or self.difference()
+        except NotComparable:
+            return None
+
+    def go_on(self, steps: list[Step], protocol: int, seed: int) -> Mismatch | None:
+        """Runs the steps on what is there already, and compares replies only.
+
+        Raises NotComparable, after which the servers may hold different data.
+        """
         sessions = tuple(
             server.connect(protocol, deadline=REPLY_SECONDS) for server in self.servers
         )
         try:
-            mismatch = _Run(sessions, random.Random(seed)).steps(steps)
-        except _NotComparable:
-            return None
+            return _Run(sessions, random.Random(seed)).steps(steps)
         finally:
             for session in sessions:
                 session.close()
-        return mismatch or self.difference()
-
-
-class _NotComparable(Exception):
-    """The two servers may rightly differ from here on: a draw inside a transaction."""
 
 
 class _Run:
@@ -166,7 +178,7 @@ class _Run:
         name = command_name(step.args)
         if expected == Simple("QUEUED") and self.queued is not None:
             if name == b"SPOP":
-                raise _NotComparable
+                raise NotComparable
             self.queued.append(step)
         elif name == b"MULTI" and expected == Simple("OK"):
             self.queued = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from support.resp import Address, Argument, ConnectionClosed, Incomplete, encode, parse
@@ -33,6 +34,10 @@ class AsyncRespClient:
     def send(self, *args: Argument) -> None:
         self._writer.write(encode(*args))
 
+    def send_all(self, commands: Iterable[Sequence[Argument]]) -> None:
+        """In one write."""
+        self._writer.write(b"".join(encode(*command) for command in commands))
+
     async def read(self) -> Any:
         """The next value on the wire, pushes included."""
         while True:
@@ -48,6 +53,13 @@ class AsyncRespClient:
             if not data:
                 raise ConnectionClosed("the server closed the connection")
             self._buffer += data
+
+    def check_open(self) -> None:
+        """Raises if the server has ended the connection, and all that it sent was read."""
+        if failure := self._reader.exception():
+            raise failure
+        if self._reader.at_eof():
+            raise ConnectionClosed("the server closed the connection")
 
     async def close(self) -> None:
         self._writer.close()

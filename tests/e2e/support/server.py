@@ -101,6 +101,12 @@ class Server:
         return f"redis://{password}127.0.0.1:{self.port}/{database}"
 
     def start(self) -> "Server":
+        self.launch()
+        wait_until(self._ready, START_DEADLINE, f"{self.binary} answers PING")
+        return self
+
+    def launch(self) -> None:
+        """Starts it and waits for nothing."""
         self.directory.mkdir(parents=True, exist_ok=True)
         with (
             open(self.directory / "stdout", "wb") as stdout,
@@ -113,8 +119,6 @@ class Server:
                 stdout=stdout,
                 stderr=stderr,
             )
-        wait_until(self._ready, START_DEADLINE, f"{self.binary} answers PING")
-        return self
 
     def _ready(self) -> bool:
         assert self.process
@@ -146,6 +150,15 @@ class Server:
         with open(f"/proc/{self.pid}/status") as status:
             line = next(line for line in status if line.startswith("VmHWM:"))
         return int(line.split()[1]) << 10
+
+    def restart(self, number: int = signal.SIGTERM) -> None:
+        """Ends it with that signal and starts it again with the same options."""
+        if number == signal.SIGKILL:
+            self.kill()
+            self.assert_no_sanitizer_report()
+        else:
+            self.stop()
+        self.start()
 
     def running(self) -> bool:
         return self.process is not None and self.process.poll() is None

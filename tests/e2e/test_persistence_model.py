@@ -1,0 +1,145 @@
+"""Random commands on every type, restarts in between, and a redis-server that is never restarted.
+
+The commands are those of differential/, whose runner compares each reply. Before a restart and
+after it the broker holds the same, to the millisecond of an expiry; and it holds what the
+redis-server holds. Data stays from one sequence to the next, so that rows on disk get changed.
+
+CHORALE_RESTARTS sets how many sequences each family runs, CHORALE_DIFFERENTIAL_SEED where they
+start.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from differential.generator import Generator
+from differential.runner import NotComparable, Pair, Step
+from differential.state import State, read_state, state_difference
+from support.prerequisites import program
+from support.server import Server, binary_under_test
+
+SEQUENCES = int(os.environ.get("CHORALE_RESTARTS", "6"))
+FIRST_SEED = int(os.environ.get("CHORALE_DIFFERENTIAL_SEED", "0"))
+FAMILIES = [
+    "strings",
+    "bits",
+    "lists",
+    "hashes",
+    "sets",
+    "sorted_sets",
+    "lexicographic",
+    "keys",
+    "transactions",
+    "scripts",
+    "everything",
+]
+# So many of the sequences begin with nothing.
+FLUSH_SHARE = 0.15
+# One sequence in so many comes with collections that are not small any more.
+GROWTH_SHARE = 0.3
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    """A redis-server that keeps nothing, and the server under test, which keeps everything."""
+    directory = tmp_path_factory.mktemp("restarted")
+    data = directory / "data"
+    data.mkdir()
+    kept = {"appendonly": "yes", "appendfsync": "always", "dir": data}
+    servers = [
+        Server(program("redis-server"), directory / "reference"),
+        Server(binary_under_test(), directory / "tested", **kept),
+    ]
+    try:
+        for server in servers:
+            server.start()
+        running = Pair(*servers)
+        yield running
+        running.close()
+    finally:
+        for server in servers:
+            if server.process:
+                server.stop()
+
+
+def growth(rng: random.Random) -> list[Step]:
+    """What makes the collections of the random commands large."""
+    count = rng.randint(100, 600)
+    numbers = [b"%d" % rng.randrange(2000) for _ in range(count)]
+    pairs = [word for number in numbers for word in (number, b"value" + number)]
+    key = rng.choice((b"0", b"1"))
+    commands = [
+        (b"RPUSH", b"l" + key, *numbers),
+        (b"SADD", b"t" + key, *numbers),
+        (b"HSET", b"h" + key, *pairs),
+        (b"ZADD", b"z" + key, *(word for number in numbers for word in (number, b"m" + number))),
+        (b"APPEND", b"s" + key, b"x" * count),
+    ]
+    return [Step(command, True) for command in rng.sample(commands, rng.randint(1, 5))]
+
+
+def pieces(steps: list[Step], rng: random.Random) -> Iterator[list[Step]]:
+    """The steps between one restart and the next."""
+    start = 0
+    while start < len(steps):
+        end = start + rng.randint(1, len(steps))
+        yield steps[start:end]
+        start = end
+
+
+def held(pair: Pair) -> State:
+    with pair.servers[1].connect(deadline=30) as client:
+        return read_state(client, 16)
+
+
+def restarted(pair: Pair, rng: random.Random) -> str | None:
+    """Restarts the server under test; what is different then."""
+    before = held(pair)
+    pair.controls[1].close()
+    pair.servers[1].restart(rng.choice((signal.SIGTERM, signal.SIGKILL, signal.SIGKILL)))
+    pair.reconnect()
+    after = held(pair)
+    if before != after:
+        return state_difference(before, after) or "an expiry differs"
+    pair.controls[0].ok("SCRIPT", "FLUSH")  # the other one has forgotten them by itself
+    difference = pair.difference()
+    return str(difference.expected) if difference else None
+
+
+@pytest.mark.slow
+@pytest.mark.sanitizer
+@pytest.mark.timeout(60 + 20 * SEQUENCES)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_restarts_change_nothing_that_random_commands_can_see(pair: Pair, family: str) -> None:
+    generator = Generator(family, pair.lacking)
+    pair.reset()
+    history: list[str] = []
+    for seed in range(FIRST_SEED, FIRST_SEED + SEQUENCES):
+        rng = random.Random(f"restarts/{family}/{seed}")
+        if rng.random() < FLUSH_SHARE:
+            pair.reset()
+            history = []
+        steps = generator.sequence(seed)
+        if rng.random() < GROWTH_SHARE:
+            steps = growth(rng) + steps
+        for piece in pieces(steps, rng):
+            history += map(str, piece)
+            try:
+                mismatch = pair.go_on(piece, protocol=2, seed=seed) or pair.difference()
+            except NotComparable:
+                pair.reset()
+                history, mismatch = [], None
+            assert mismatch is None, _report(seed, history, mismatch)
+            difference = restarted(pair, rng)
+            assert difference is None, _report(seed, history, difference)
+            history.append("-- restart --")
+
+
+def _report(seed: int, history: list[str], what: object) -> str:
+    shown = [line if len(line) < 200 else line[:200] + "..." for line in history[-60:]]
+    return f"seed {seed}: {what}\n" + "\n".join(f"    {line}" for line in shown)
