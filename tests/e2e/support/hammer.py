@@ -19,6 +19,7 @@ import time
 
 from support.async_resp import AsyncRespClient
 from support.resp import Error, Simple
+from support.waiting import scaled
 
 COUNTERS = [f"hammer:counter:{number}" for number in range(3)]
 LISTS = ["hammer:list:0", "hammer:list:1"]
@@ -27,7 +28,8 @@ CHANNELS = ["hammer:channel:0", "hammer:channel:1"]
 SHARD_CHANNEL = "hammer:shard-channel"
 BURST_CHANNEL = "hammer:burst"
 BURSTS = (5000, 8000)
-STALL_SECONDS = 0.2
+# Long enough for a burst to be read and run by the other threads meanwhile.
+STALL_SECONDS = scaled(0.2)
 BURST_MESSAGE_LENGTH = 1024
 PAIR = ["hammer:pair:left", "hammer:pair:right"]
 WATCHED = "hammer:watched"
