@@ -214,24 +214,25 @@ async def test_the_channels_of_a_process_share_one_capacity(make_layer):
 async def test_a_consumer_that_does_not_read_is_full_while_another_one_reads(make_layer):
     layer, sender = make_layer(capacity=10), make_layer(capacity=10)
     idle, busy = await layer.new_channel(), await layer.new_channel()
-    refused = 0
+    accepted = []
     for number in range(40):
         try:
             await sender.send(idle, {"type": "note", "number": number})
         except ChannelFull:
-            refused += 1
             continue
+        accepted.append(number)
         if number < 5:  # the other consumer of the process takes messages meanwhile
             await sender.send(busy, {"type": "note"})
             await receive(layer, busy)
     kept = await receive_all(layer, idle, 10)
     if backend_is_native(layer):
-        # Pain: drops are silent. A message that was not refused is delivered.
-        assert [message["number"] for message in kept] == list(range(10))
-        assert refused == 30
+        # Pain: drops are silent. A message that was not refused is delivered. What the other
+        # consumer took counts until it is acknowledged, so that the tenth may be a late one.
+        assert [message["number"] for message in kept] == accepted
+        assert accepted[:5] == list(range(5))
     else:
         # channels_redis moves messages into the process, and drops the oldest there unsaid.
-        assert 40 - refused > 10
+        assert len(accepted) > 10
 
 
 def backend_is_native(layer: Any) -> bool:
