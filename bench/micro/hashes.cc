@@ -64,8 +64,9 @@ void AddAndRemove(benchmark::State& state) {
   Subject subject(state);
   const AllocationMeter meter(state);
   for (auto _ : state) {
-    subject.hash.Set(subject.names.New(), kValue);
-    if (!subject.hash.Remove(subject.names.New())) return state.SkipWithError("not there");
+    const std::string_view name = subject.names.New();
+    subject.hash.Set(name, kValue);
+    if (!subject.hash.Remove(name)) return state.SkipWithError("not there");
   }
 }
 BENCHMARK(AddAndRemove)->Name("hash/add_remove")->Apply(Sizes);

@@ -2,6 +2,9 @@
 
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
+#include <string_view>
+
 #include "bench/micro/allocations.h"
 #include "bench/micro/workload.h"
 #include "storage/list.h"
@@ -85,7 +88,8 @@ void InsertAndRemove(benchmark::State& state) {
   const std::string_view pivot = names.At(size / 2);
   const AllocationMeter meter(state);
   for (auto _ : state) {
-    if (!list.InsertAfter(pivot, added.New()) || list.Remove(1, added.New()) != 1) {
+    const std::string_view element = added.New();
+    if (!list.InsertAfter(pivot, element) || list.Remove(1, element) != 1) {
       return state.SkipWithError("the pivot is gone");
     }
   }

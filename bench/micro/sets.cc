@@ -43,8 +43,9 @@ void AddAndRemove(benchmark::State& state) {
   Subject subject(state);
   const AllocationMeter meter(state);
   for (auto _ : state) {
-    subject.set.Add(subject.names.New());
-    if (!subject.set.Remove(subject.names.New())) return state.SkipWithError("not there");
+    const std::string_view name = subject.names.New();
+    subject.set.Add(name);
+    if (!subject.set.Remove(name)) return state.SkipWithError("not there");
   }
 }
 BENCHMARK(AddAndRemove)->Name("set/add_remove")->Apply(Sizes);

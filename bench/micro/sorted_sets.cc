@@ -2,7 +2,7 @@
 
 #include <benchmark/benchmark.h>
 
-#include <string>
+#include <algorithm>
 #include <string_view>
 
 #include "bench/micro/allocations.h"
@@ -58,8 +58,9 @@ void AddAndRemove(benchmark::State& state) {
   Subject subject(state);
   const AllocationMeter meter(state);
   for (auto _ : state) {
-    subject.set.Add(subject.names.New(), subject.AnyScore());
-    if (!subject.set.Remove(subject.names.New())) return state.SkipWithError("not there");
+    const std::string_view name = subject.names.New();
+    subject.set.Add(name, subject.AnyScore());
+    if (!subject.set.Remove(name)) return state.SkipWithError("not there");
   }
 }
 BENCHMARK(AddAndRemove)->Name("sorted_set/add_remove")->Apply(Sizes);

@@ -47,8 +47,8 @@ class Names {
     return {text_.data(), text_.size()};
   }
   std::string_view Any() { return At(random_.Below(count_)); }
-  // Not one of the others.
-  std::string_view New() { return At(count_); }
+  // Any that is not one of the others.
+  std::string_view New() { return At(count_ + random_.Below(1'000'000)); }
 
  private:
   static constexpr size_t kDigitsAt = 5;
