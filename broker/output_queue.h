@@ -3,7 +3,9 @@
 
 #pragma once
 
-#include <boost/asio/buffer.hpp>
+#include <sys/uio.h>
+
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <list>
@@ -33,11 +35,11 @@ class OutputQueue {
   // A small frame is copied, which is cheaper than a scattered write; a large one is shared.
   void Append(const Frame& frame);
 
-  // What may be sent, as buffers for one writev; at most kMaxBuffers of them.
+  // What may be sent, as buffers for one writev; returns how many. They are valid until the queue
+  // changes.
   static constexpr size_t kMaxBuffers = 64;
-  // They stay valid until Consume, whatever is appended meanwhile.
-  void Gather(std::vector<boost::asio::const_buffer>& buffers);
-  // Ends a write: drops `bytes` from the front, which were sent.
+  size_t Gather(std::array<iovec, kMaxBuffers>& buffers) const;
+  // Drops `bytes` from the front, which were sent.
   void Consume(size_t bytes);
   void Clear();
 
@@ -52,8 +54,7 @@ class OutputQueue {
   std::list<Chunk> chunks_;
   size_t front_offset_ = 0;  // bytes of the first chunk that were sent
   size_t bytes_ = 0;
-  size_t in_flight_ = 0;  // chunks that a write is sending
-  uint64_t sent_ = 0;     // bytes, in all
+  uint64_t sent_ = 0;  // bytes, in all
   struct Hold {
     uint64_t round;
     uint64_t begin;  // in bytes, as sent_ counts them
