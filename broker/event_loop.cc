@@ -70,18 +70,18 @@ int EventLoop::UntilNextTimer() const {
                                             std::numeric_limits<int>::max()));
 }
 
-void EventLoop::Turn(bool may_wait) {
+void EventLoop::Turn(bool may_wait, absl::FunctionRef<void()> awake) {
   int timeout = 0;
   // Whoever wakes the thread from here on finds it asleep, and whoever has done so before keeps it
   // from falling asleep.
-  State awake = State::kAwake;
-  if (may_wait && state_.compare_exchange_strong(awake, State::kAsleep)) {
+  State before = State::kAwake;
+  if (may_wait && state_.compare_exchange_strong(before, State::kAsleep)) {
     timeout = UntilNextTimer();
   }
   std::array<epoll_event, kMostEvents> events;
   const int count = ::epoll_wait(epoll_, events.data(), kMostEvents, timeout);
-  // What others have left for this thread is looked at when the turn is over.
-  if (may_wait) state_.exchange(State::kAwake, std::memory_order_acq_rel);
+  state_.exchange(State::kAwake, std::memory_order_acq_rel);
+  awake();
   for (int i = 0; i < count; ++i) {
     if (events[i].data.ptr == nullptr) {
       uint64_t wakes = 0;

@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "absl/container/btree_map.h"
+#include "absl/functional/function_ref.h"
 
 namespace chorale {
 
@@ -56,8 +57,10 @@ class EventLoop {
   void CancelTimer(TimerId timer) { timers_.erase(timer); }
 
   // One turn: tells the watchers of what is ready, and runs the timers that are due. Waits for one
-  // of them if `may_wait`. Turns may nest, if the inner one does not wait.
-  void Turn(bool may_wait);
+  // of them if `may_wait`. Before any of them is told, `awake` is called: what other threads have
+  // left for this one comes first, because what a client sends may be the consequence of it. Turns
+  // may nest, if the inner one does not wait.
+  void Turn(bool may_wait, absl::FunctionRef<void()> awake);
 
   // How many descriptors one turn sees. Those that it did not see come first in the next.
   static constexpr int kMostEvents = 128;

@@ -51,26 +51,22 @@ void IoThread::Start() {
 void IoThread::Run() {
   t_current = this;
   while (!stop_) {
-    ++turns_;
-    loop_.Turn(!has_work());
-    EndTurn();
-    --turns_;
+    Turn(!has_work());
     closed_.clear();
   }
 }
 
-void IoThread::EndTurn() {
-  Drain();
+void IoThread::Turn(bool may_wait) {
+  loop_.Turn(may_wait, [this] { Drain(); });
   RunAfterTurns();
+  // What the commands of this turn have left for clients of this thread.
+  if (inbox_bytes_.load(std::memory_order_relaxed) > 0) Drain();
   FlushDelivered();
 }
 
 void IoThread::PollOnce() {
-  ++turns_;
   RunTasks();  // those behind the task that runs the script
-  loop_.Turn(false);
-  EndTurn();
-  --turns_;
+  Turn(false);
 }
 
 void IoThread::StopAndJoin() {

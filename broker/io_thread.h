@@ -134,8 +134,7 @@ class IoThread {
   };
 
   void Run();
-  // What a turn of the loop leaves to its end.
-  void EndTurn();
+  void Turn(bool may_wait);
   bool has_work() const {
     return !tasks_.empty() || !after_turns_.empty() || !to_deliver_.empty() || !to_flush_.empty();
   }
@@ -158,7 +157,6 @@ class IoThread {
   // This thread only.
   std::deque<Task> tasks_;  // taken from the inbox, not run yet
   bool stop_ = false;
-  int turns_ = 0;  // under way; more than one while a script serves the loop
   std::vector<AfterTurns> after_turns_;
   int64_t now_ms_ = 0;
   uint64_t clock_until_ticks_ = 0;

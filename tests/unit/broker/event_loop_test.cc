@@ -8,6 +8,8 @@
 #include <array>
 #include <chrono>
 #include <functional>
+#include <string>
+#include <string_view>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -54,6 +56,9 @@ class EventLoopTest : public ::testing::Test {
   void Watch(End& end, uint32_t before, uint32_t events) {
     ASSERT_TRUE(loop_.Watch(end.descriptor, before, events, end));
   }
+  void Turn(bool may_wait) {
+    loop_.Turn(may_wait, [] {});
+  }
   EventLoop loop_;
 };
 
@@ -63,9 +68,9 @@ TEST_F(EventLoopTest, WhatIsNotTakenIsToldOfAgain) {
   std::string heard;
   pair.here.ready = [&](uint32_t) { heard += pair.here.ReadByte(); };
   pair.there.Write("abc");
-  for (int i = 0; i < 3; ++i) loop_.Turn(true);
+  for (int i = 0; i < 3; ++i) Turn(true);
   EXPECT_EQ(heard, "abc");
-  loop_.Turn(false);
+  Turn(false);
   EXPECT_EQ(heard, "abc");
 }
 
@@ -75,11 +80,11 @@ TEST_F(EventLoopTest, TellsOnlyOfWhatIsWatched) {
   pair.here.ready = [&](uint32_t events) { seen.push_back(events); };
   pair.there.Write("a");
   Watch(pair.here, 0, EPOLLOUT);
-  loop_.Turn(true);
+  Turn(true);
   Watch(pair.here, EPOLLOUT, EPOLLIN | EPOLLOUT);
-  loop_.Turn(true);
+  Turn(true);
   Watch(pair.here, EPOLLIN | EPOLLOUT, 0);
-  loop_.Turn(false);
+  Turn(false);
   EXPECT_EQ(seen, (std::vector<uint32_t>{EPOLLOUT, EPOLLIN | EPOLLOUT}));
 }
 
@@ -91,7 +96,7 @@ TEST_F(EventLoopTest, AnEndThatIsNotWatchedDoesNotKeepTheLoopAwake) {
   pair.here.ready = [](uint32_t) { FAIL() << "told of an end that nobody watches"; };
   bool ran = false;
   loop_.StartTimer(milliseconds(5), [&] { ran = true; });
-  loop_.Turn(true);
+  Turn(true);
   EXPECT_TRUE(ran);
 }
 
@@ -104,7 +109,7 @@ TEST_F(EventLoopTest, AWatcherMayStopAnotherWatcherOfTheSameTurn) {
   }
   a.there.Write("a");
   b.there.Write("b");
-  loop_.Turn(true);
+  Turn(true);
   EXPECT_EQ(calls, 2);
 }
 
@@ -113,7 +118,7 @@ TEST_F(EventLoopTest, TimersRunInTheOrderOfTheirTimes) {
   loop_.StartTimer(milliseconds(2), [&] { order.push_back(2); });
   loop_.StartTimer(milliseconds(1), [&] { order.push_back(1); });
   loop_.StartTimer(milliseconds(2), [&] { order.push_back(3); });
-  while (order.size() < 3) loop_.Turn(true);
+  while (order.size() < 3) Turn(true);
   EXPECT_EQ(order, (std::vector<int>{1, 2, 3}));
 }
 
@@ -121,7 +126,7 @@ TEST_F(EventLoopTest, ATimerIsNeverEarly) {
   const auto begin = std::chrono::steady_clock::now();
   bool ran = false;
   loop_.StartTimer(milliseconds(20), [&] { ran = true; });
-  while (!ran) loop_.Turn(true);
+  while (!ran) Turn(true);
   EXPECT_GE(std::chrono::steady_clock::now() - begin, milliseconds(20));
 }
 
@@ -131,7 +136,7 @@ TEST_F(EventLoopTest, ACancelledTimerDoesNotRun) {
   const auto timer = loop_.StartTimer(milliseconds(1), [&] { ran = true; });
   loop_.StartTimer(milliseconds(2), [&] { other_ran = true; });
   loop_.CancelTimer(timer);
-  while (!other_ran) loop_.Turn(true);
+  while (!other_ran) Turn(true);
   EXPECT_FALSE(ran);
   loop_.CancelTimer(timer);
 }
@@ -143,33 +148,43 @@ TEST_F(EventLoopTest, ATimerThatIsDueAtOnceDoesNotRunWithinTheOneThatStartsIt) {
     loop_.StartTimer(nanoseconds(0), again);
   };
   loop_.StartTimer(nanoseconds(0), again);
-  loop_.Turn(true);
+  Turn(true);
   EXPECT_EQ(ran, 1);
-  loop_.Turn(true);
+  Turn(true);
   EXPECT_EQ(ran, 2);
 }
 
 TEST_F(EventLoopTest, TheLongestTimerIsInTheFuture) {
   loop_.StartTimer(nanoseconds::max(), [] { FAIL() << "a timer of centuries has run"; });
-  loop_.Turn(false);
+  Turn(false);
 }
 
 TEST_F(EventLoopTest, WakingEndsTheWait) {
   loop_.StartTimer(hours(1), [] {});
   for (int i = 0; i < 100; ++i) {
     std::thread other([&] { loop_.Wake(); });
-    loop_.Turn(true);
+    Turn(true);
     other.join();
     // Woken before it slept, it may have a turn left that does not wait.
     loop_.Wake();
-    loop_.Turn(true);
+    Turn(true);
   }
 }
 
 TEST_F(EventLoopTest, WakingBeforeTheTurnKeepsItFromWaiting) {
   loop_.StartTimer(hours(1), [] { FAIL(); });
   loop_.Wake();
-  loop_.Turn(true);
+  Turn(true);
+}
+
+TEST_F(EventLoopTest, WhatOthersHaveLeftComesBeforeWhatIsReady) {
+  Pair pair;
+  std::string order;
+  Watch(pair.here, 0, EPOLLIN);
+  pair.here.ready = [&](uint32_t) { order += "ready"; };
+  pair.there.Write("x");
+  loop_.Turn(true, [&] { order += "left "; });
+  EXPECT_EQ(order, "left ready");
 }
 
 TEST_F(EventLoopTest, ATurnWithinATurnServesTheOthers) {
@@ -181,11 +196,11 @@ TEST_F(EventLoopTest, ATurnWithinATurnServesTheOthers) {
   outer.here.ready = [&](uint32_t) {
     Watch(outer.here, EPOLLIN, 0);
     inner.there.Write("x");
-    loop_.Turn(false);
+    Turn(false);
     heard += outer.here.ReadByte();
   };
   outer.there.Write("o");
-  loop_.Turn(true);
+  Turn(true);
   EXPECT_EQ(heard, "xo");
 }
 
