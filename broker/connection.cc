@@ -19,6 +19,7 @@
 #include "broker/clock.h"
 #include "broker/dispatch.h"
 #include "broker/io_thread.h"
+#include "broker/pubsub.h"
 #include "broker/server.h"
 #include "protocol/command_batch.h"
 #include "storage/key_hash.h"
@@ -259,6 +260,7 @@ void Connection::SendAwaited(std::string_view reply) {
 
 void Connection::Send(std::string_view bytes) {
   if (bytes.empty() || closed_ || dropping_) return;
+  if (client_.subscribed()) thread_.subscriptions().Settle();
   Counter& sent = server().statistics().thread(thread_.index()).output_bytes;
   HoldForDisk();
   if (dropping_) return;
@@ -362,6 +364,7 @@ bool Connection::OverOutputLimit() {
 
 void Connection::Deliver(const Frame& frame) {
   if (closed_ || dropping_) return;
+  if (client_.subscribed()) thread_.subscriptions().Settle();
   HoldForDisk();
   if (dropping_) return;
   output_.Append(frame);
@@ -370,6 +373,7 @@ void Connection::Deliver(const Frame& frame) {
 
 void Connection::Deliver(std::string_view bytes) {
   if (closed_ || dropping_) return;
+  if (client_.subscribed()) thread_.subscriptions().Settle();
   HoldForDisk();
   if (dropping_) return;
   output_.Append(bytes);

@@ -43,6 +43,7 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   void Start();
 
   Client& client() { return client_; }
+  const Client& client() const { return client_; }
   IoThread& thread() { return thread_; }
   Server& server();
 

@@ -136,6 +136,7 @@ void IoThread::Drain() {
     congested_.store(false, std::memory_order_relaxed);
   }
   RunTasks();
+  subscriptions_->Settle();
 }
 
 // A task may run a script that serves the loop meanwhile: then this is called inside of itself and
@@ -214,10 +215,13 @@ void IoThread::ReleaseHeld() {
 void IoThread::FlushDelivered() {
   if (to_deliver_.empty() && to_flush_.empty()) return;
   BeginCommands();
-  const auto deliveries = std::exchange(to_deliver_, {});
-  const auto connections = std::exchange(to_flush_, {});
-  for (const auto& delivery : deliveries) delivery->Deliver();
-  for (const auto& connection : connections) connection->FlushDelivered();
+  // Exchanged with a vector that keeps its room from turn to turn.
+  deliveries_.swap(to_deliver_);
+  for (const auto& delivery : deliveries_) delivery->Deliver();
+  deliveries_.clear();
+  flushed_.swap(to_flush_);
+  for (const auto& connection : flushed_) connection->FlushDelivered();
+  flushed_.clear();
 }
 
 void IoThread::WithKeys(ShardMask shards, std::function<void(LockedKeys&)> work) {

@@ -165,8 +165,8 @@ class IoThread {
   std::string spare_reply_buffer_;
   ReadBuffer spare_read_buffer_;
   WakeList wakes_{*this};
-  std::vector<std::shared_ptr<MailboxDelivery>> to_deliver_;
-  std::vector<std::shared_ptr<Connection>> to_flush_;
+  std::vector<std::shared_ptr<MailboxDelivery>> to_deliver_, deliveries_;
+  std::vector<std::shared_ptr<Connection>> to_flush_, flushed_;
   std::vector<std::shared_ptr<Connection>> held_;
   absl::flat_hash_set<std::shared_ptr<Connection>> connections_;
   // Closed in this turn, which may still have to tell them of something.

@@ -35,7 +35,7 @@ void OutputQueue::Append(std::string_view bytes) {
 }
 
 void OutputQueue::Append(const Frame& frame) {
-  if (frame->size() < kShareFrom) {
+  if (frame->size() < kShareFrom && !chunks_.empty()) {
     Append(std::string_view(*frame));
     return;
   }
