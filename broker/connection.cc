@@ -108,7 +108,8 @@ void Connection::Read() {
     if (!waiting()) {
       Process();
     } else {
-      NoteActivity(UnixMillis());
+      thread_.RefreshClock();
+      NoteActivity(thread_.now_ms());
       if (OverQueryLimit(input_.size())) Close();
     }
   } else if (bytes == 0 || (errno != EAGAIN && errno != EINTR)) {
@@ -324,6 +325,7 @@ void Connection::Flush() {
     }
     written = 0;
   }
+  thread_.RefreshClock();
   NoteActivity(thread_.now_ms());
   output_.Consume(static_cast<size_t>(written));
   server().statistics().thread(thread_.index()).output_bytes.Add(written);

@@ -57,7 +57,10 @@ void IoThread::Run() {
 }
 
 void IoThread::Turn(bool may_wait) {
-  loop_.Turn(may_wait, [this] { Drain(); });
+  loop_.Turn(may_wait, [this] {
+    RefreshClock();
+    Drain();
+  });
   RunAfterTurns();
   // What the commands of this turn have left for clients of this thread.
   if (inbox_bytes_.load(std::memory_order_relaxed) > 0) Drain();
@@ -214,7 +217,7 @@ void IoThread::ReleaseHeld() {
 
 void IoThread::FlushDelivered() {
   if (to_deliver_.empty() && to_flush_.empty()) return;
-  BeginCommands();
+  RefreshClock();
   // Exchanged with a vector that keeps its room from turn to turn.
   deliveries_.swap(to_deliver_);
   for (const auto& delivery : deliveries_) delivery->Deliver();

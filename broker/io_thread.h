@@ -72,8 +72,12 @@ class IoThread {
   // ---- this thread only ----
   // Begins the timing of commands.
   void BeginCommands() {
+    RefreshClock();
     lap_ticks_ = NowTicks();
-    if (lap_ticks_ > clock_until_ticks_) ReadClock();
+  }
+  // Reads the clock if what now_ms() says is old.
+  void RefreshClock() {
+    if (NowTicks() > clock_until_ticks_) ReadClock();
   }
   // Reads the time of day, and the options that every command would look at.
   void ReadClock();
