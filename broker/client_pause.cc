@@ -1,7 +1,6 @@
 #include "broker/client_pause.h"
 
 #include <algorithm>
-#include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <limits>
 #include <utility>
@@ -35,10 +34,7 @@ void ClientPause::Begin(Mode mode) {
 }
 
 void ClientPause::EndAfter(IoThread& thread, int64_t duration_ms) {
-  auto timer = std::make_shared<boost::asio::steady_timer>(thread.io(),
-                                                           std::chrono::milliseconds(duration_ms));
-  timer->async_wait([this, timer](const boost::system::error_code& error) {
-    if (error) return;
+  thread.StartTimer(std::chrono::milliseconds(duration_ms), [this] {
     {
       absl::MutexLock lock(&mutex_);
       // It was made longer; that request has a timer of its own.

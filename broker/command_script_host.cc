@@ -11,8 +11,6 @@
 namespace chorale {
 namespace {
 
-// How many events a thread handles each time a script that has run past its time lets it.
-constexpr int kEventsPerTick = 16;
 
 constexpr spdlog::level::level_enum kLevels[] = {spdlog::level::debug, spdlog::level::debug,
                                                  spdlog::level::info, spdlog::level::warn};
@@ -31,9 +29,7 @@ CommandScriptHost::CommandScriptHost(CommandContext& context, Rules rules, Runni
 
 CommandScriptHost::~CommandScriptHost() {
   if (running_ != nullptr) running_->End();
-  if (!busy_) return;
-  context_.server.set_script_busy(false);
-  context_.thread.EndPolling();
+  if (busy_) context_.server.set_script_busy(false);
 }
 
 std::string_view CommandScriptHost::Refusal(const Command* command, Arguments args) {
@@ -107,7 +103,7 @@ bool CommandScriptHost::MayContinue() {
         "a script of client {} runs longer than lua-time-limit ({} ms); SCRIPT KILL ends it",
         context_.client.info->id, limit_ms);
   }
-  for (int i = 0; i < kEventsPerTick; ++i) context_.thread.PollOnce();
+  context_.thread.PollOnce();
   return !stopped();
 }
 

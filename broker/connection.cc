@@ -2,11 +2,14 @@
 
 #include <poll.h>
 #include <spdlog/spdlog.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <boost/asio/buffer.hpp>
-#include <boost/asio/write.hpp>
+#include <cerrno>
 #include <chrono>
 #include <span>
 #include <utility>
@@ -16,22 +19,18 @@
 #include "broker/clock.h"
 #include "broker/dispatch.h"
 #include "broker/io_thread.h"
+#include "broker/pubsub.h"
 #include "broker/server.h"
-#include "broker/transport.h"
 #include "protocol/command_batch.h"
 #include "storage/key_hash.h"
 
 namespace chorale {
 namespace {
 
-namespace asio = boost::asio;
-
 // Replies of one turn leave when they reach this, so that a deep pipeline needs bounded memory.
 constexpr size_t kFlushReplies = 64 << 10;
 // An idle client's buffer shrinks after this time without a byte.
 constexpr int64_t kIdleAfterMs = 2000;
-// A buffer that grew beyond this for a large command shrinks as soon as it is empty.
-constexpr size_t kLargestKeptInput = 1 << 20;
 // What a client may send ahead while it is held back before the broker stops reading. One that
 // waits for a key is read on, so that its end is noticed, and closed at client-query-buffer-limit.
 constexpr size_t kReadAheadWhileSuspended = 1 << 20;
@@ -43,73 +42,85 @@ constexpr int64_t kRetryMs = 20;
 
 }  // namespace
 
-Connection::Connection(IoThread& thread, std::unique_ptr<Transport> transport)
-    : thread_(thread), transport_(std::move(transport)), client_(*this) {
+Connection::Connection(IoThread& thread, int descriptor)
+    : thread_(thread), descriptor_(descriptor), client_(*this) {
   ++thread_.connections;
 }
 
-Connection::~Connection() { --thread_.connections; }
+Connection::~Connection() {
+  if (!closed_) ::close(descriptor_);
+  --thread_.connections;
+}
 
 Server& Connection::server() { return thread_.server(); }
 
 void Connection::Start() {
-  boost::system::error_code error;
-  transport_->socket.non_blocking(true, error);
   client_.authenticated = !server().config().has_password;
   last_active_ms_ = UnixMillis();
   thread_.AddConnection(shared_from_this());
-  StartRead();
+  WatchSocket();
 }
 
-// ---- reading ----
+// ---- the socket ----
 
-void Connection::StartRead() {
+bool Connection::may_read() const {
   // A command that runs looks into the input, which a read may move.
-  if (reading_ || processing_ || ended_ || closed_ || close_after_reply_) return;
+  if (processing_ || ended_ || close_after_reply_) return false;
   // Resume() goes on; Tick() watches for the end of a client that CLIENT PAUSE holds.
-  if (suspended_ && input_.size() >= kReadAheadWhileSuspended) return;
-  // A buffer that was filled to the end belongs to a busy client.
-  const size_t unread = input_.size();
-  if (input_.capacity() > kLargestKeptInput) input_.ShrinkTo(ReadBuffer::kBusyCapacity);
-  input_.Reserve(std::max(parser_.bytes_wanted(), unread + 1));
-  if (unread == input_.capacity() || filled_) {
-    input_.Reserve(std::max(unread * 2, ReadBuffer::kBusyCapacity));
-  }
-  reading_ = true;
-  transport_->socket.async_read_some(
-      asio::buffer(input_.tail(), input_.room()),
-      [self = shared_from_this()](const boost::system::error_code& error, size_t bytes) {
-        self->OnRead(error, bytes);
-      });
+  return !suspended_ || input_.size() < kReadAheadWhileSuspended;
 }
 
-void Connection::OnRead(const boost::system::error_code& error, size_t bytes) {
-  reading_ = false;
+void Connection::WatchSocket() {
   if (closed_) return;
-  if (error == asio::error::operation_aborted && std::exchange(shrinking_, false)) {
-    input_.ShrinkTo(ReadBuffer::kIdleCapacity);
-    parser_.Shrink();
-    StartRead();
+  uint32_t events = may_read() ? uint32_t{EPOLLIN} : 0;
+  if (output_.sendable() > 0 && !flush_pending_) events |= EPOLLOUT;
+  if (events == watched_) return;
+  if (!thread_.loop().Watch(descriptor_, watched_, events, *this)) {
+    spdlog::warn("closing client {}: the system does not watch its socket", client_.info->id);
+    watched_ = 0;
+    CloseLater();
     return;
   }
-  if (error) {
-    ended_ = true;
-    if (!must_finish() && !processing_) Close();
-    return;
-  }
-  filled_ = bytes == input_.room();
-  input_.Commit(bytes);
-  thread_.server().statistics().thread(thread_.index()).input_bytes.Add(bytes);
-  if (waiting()) {
-    NoteActivity(UnixMillis());
-    if (OverQueryLimit(input_.size())) {
-      Close();
-      return;
+  watched_ = events;
+}
+
+void Connection::OnReady(uint32_t events) {
+  if (closed_) return;
+  if ((events & EPOLLOUT) != 0) Flush();
+  if ((events & ~uint32_t{EPOLLOUT}) != 0 && !closed_) {
+    if (may_read()) {
+      Read();
+    } else if ((watched_ & EPOLLOUT) != 0 && (events & EPOLLOUT) == 0) {
+      Flush();  // finds what is wrong with the socket
     }
-  } else {
-    Process();
   }
-  StartRead();
+  WatchSocket();
+}
+
+void Connection::Read() {
+  if (input_.capacity() == 0) input_ = thread_.TakeReadBuffer();
+  const size_t unread = input_.size();
+  input_.Reserve(std::max({parser_.bytes_wanted(), unread + unread, ReadBuffer::kBusyCapacity}));
+  const ssize_t bytes = ::recv(descriptor_, input_.tail(), input_.room(), 0);
+  if (bytes > 0) {
+    input_.Commit(static_cast<size_t>(bytes));
+    thread_.server().statistics().thread(thread_.index()).input_bytes.Add(bytes);
+    if (!waiting()) {
+      Process();
+    } else {
+      thread_.RefreshClock();
+      NoteActivity(thread_.now_ms());
+      if (OverQueryLimit(input_.size())) Close();
+    }
+  } else if (bytes == 0 || (errno != EAGAIN && errno != EINTR)) {
+    OnEnd();
+  }
+  if (input_.size() == 0) thread_.ReturnReadBuffer(std::exchange(input_, {}));
+}
+
+void Connection::OnEnd() {
+  ended_ = true;
+  if (!must_finish() && !processing_) Close();
 }
 
 void Connection::NoteActivity(int64_t now_ms) {
@@ -122,7 +133,7 @@ void Connection::Process() {
   if (processing_ || closed_) return;
   processing_ = true;
   thread_.wakes().BeginTurn();
-  thread_.BeginTurn();
+  thread_.BeginCommands();
   NoteActivity(thread_.now_ms());
   std::string replies = thread_.TakeReplyBuffer();
   ProcessBuffered(replies);
@@ -250,26 +261,28 @@ void Connection::SendAwaited(std::string_view reply) {
 
 void Connection::Send(std::string_view bytes) {
   if (bytes.empty() || closed_ || dropping_) return;
+  if (client_.subscribed()) thread_.subscriptions().Settle();
   Counter& sent = server().statistics().thread(thread_.index()).output_bytes;
   HoldForDisk();
   if (dropping_) return;
-  if (output_.empty() && !output_.holding() && !writing_) {
-    boost::system::error_code error;
-    const size_t written = transport_->socket.write_some(asio::buffer(bytes), error);
-    if (error && error != asio::error::would_block && error != asio::error::try_again) {
+  if (output_.empty() && !output_.holding()) {
+    const ssize_t written = ::send(descriptor_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    if (written < 0 && errno != EAGAIN && errno != EINTR) {
       Close();
       return;
     }
-    sent.Add(written);
-    bytes.remove_prefix(written);
-    if (bytes.empty()) return;
+    if (written > 0) {
+      sent.Add(written);
+      bytes.remove_prefix(static_cast<size_t>(written));
+      if (bytes.empty()) return;
+    }
   }
   output_.Append(bytes);
   if (OverOutputLimit()) {
     Close();
     return;
   }
-  StartWrite();
+  if (!processing_) WatchSocket();
 }
 
 void Connection::HoldForDisk() {
@@ -300,33 +313,23 @@ bool Connection::ReleaseHeld() {
   return awaits_disk_ && !closed_;
 }
 
-void Connection::StartWrite() {
-  if (writing_ || closed_ || dropping_ || output_.sendable() == 0) return;
-  writing_ = true;
-  std::vector<asio::const_buffer> buffers;
-  output_.Gather(buffers);
-  transport_->socket.async_write_some(
-      buffers, [self = shared_from_this()](const boost::system::error_code& error, size_t bytes) {
-        self->OnWritten(error, bytes);
-      });
-}
-
-void Connection::OnWritten(const boost::system::error_code& error, size_t bytes) {
-  writing_ = false;
-  if (closed_) return;
-  if (error && error != asio::error::operation_aborted) {
-    Close();
-    return;
+void Connection::Flush() {
+  if (closed_ || dropping_ || output_.sendable() == 0) return;
+  std::array<iovec, OutputQueue::kMaxBuffers> buffers;
+  const size_t count = output_.Gather(buffers);
+  ssize_t written = ::writev(descriptor_, buffers.data(), static_cast<int>(count));
+  if (written < 0) {
+    if (errno != EAGAIN && errno != EINTR) {
+      Close();
+      return;
+    }
+    written = 0;
   }
-  Written(bytes, UnixMillis());
-}
-
-void Connection::Written(size_t bytes, int64_t now_ms) {
-  NoteActivity(now_ms);
-  output_.Consume(bytes);
-  server().statistics().thread(thread_.index()).output_bytes.Add(bytes);
+  thread_.RefreshClock();
+  NoteActivity(thread_.now_ms());
+  output_.Consume(static_cast<size_t>(written));
+  server().statistics().thread(thread_.index()).output_bytes.Add(written);
   client_.info->output_bytes.store(output_.bytes(), std::memory_order_relaxed);
-  StartWrite();
   if (events_wait_ && output_.bytes() <= kMostUnsent / 2) DeliverWhatWaited();
   CloseIfDone();
 }
@@ -363,6 +366,7 @@ bool Connection::OverOutputLimit() {
 
 void Connection::Deliver(const Frame& frame) {
   if (closed_ || dropping_) return;
+  if (client_.subscribed()) thread_.subscriptions().Settle();
   HoldForDisk();
   if (dropping_) return;
   output_.Append(frame);
@@ -371,6 +375,7 @@ void Connection::Deliver(const Frame& frame) {
 
 void Connection::Deliver(std::string_view bytes) {
   if (closed_ || dropping_) return;
+  if (client_.subscribed()) thread_.subscriptions().Settle();
   HoldForDisk();
   if (dropping_) return;
   output_.Append(bytes);
@@ -382,7 +387,9 @@ void Connection::SendLater() {
     CloseLater();
     return;
   }
-  if (std::exchange(flush_pending_, true)) return;
+  // Of a socket that took no more the loop tells when it does.
+  if (flush_pending_ || (watched_ & EPOLLOUT) != 0) return;
+  flush_pending_ = true;
   thread_.FlushLater(shared_from_this());
 }
 
@@ -419,16 +426,8 @@ void Connection::CloseLater() {
 
 void Connection::FlushDelivered() {
   flush_pending_ = false;
-  if (closed_ || writing_ || output_.sendable() == 0) return;
-  std::vector<asio::const_buffer> buffers;
-  output_.Gather(buffers);
-  boost::system::error_code error;
-  const size_t written = transport_->socket.write_some(buffers, error);
-  if (error && error != asio::error::would_block && error != asio::error::try_again) {
-    Close();
-    return;
-  }
-  Written(written, thread_.now_ms());
+  Flush();
+  WatchSocket();
 }
 
 // ---- waiting ----
@@ -441,16 +440,13 @@ void Connection::Block(WaiterPointer waiter, int64_t timeout_ms, std::string on_
 }
 
 void Connection::StartBlockTimer(int64_t timeout_ms) {
-  if (transport_->block_timer == nullptr)
-    transport_->block_timer = std::make_unique<asio::steady_timer>(thread_.io());
   // The clock counts nanoseconds; what is longer is as good as for ever.
   constexpr int64_t kLongestMs =
       std::chrono::milliseconds(std::chrono::hours(24 * 365 * 50)).count();
-  transport_->block_timer->expires_after(
-      std::chrono::milliseconds(std::min(timeout_ms, kLongestMs)));
-  transport_->block_timer->async_wait(
-      [self = shared_from_this(), waiter = waiter_.get()](const boost::system::error_code& error) {
-        if (error || self->waiter_.get() != waiter) return;
+  block_timer_ = thread_.StartTimer(
+      std::chrono::milliseconds(std::min(timeout_ms, kLongestMs)),
+      [self = shared_from_this(), waiter = waiter_.get()] {
+        if (self->waiter_.get() != waiter) return;
         if (self->TryCancelBlock(std::string(self->on_timeout_)) == Cancel::kBusy) {
           self->StartBlockTimer(kRetryMs);
         }
@@ -460,7 +456,7 @@ void Connection::StartBlockTimer(int64_t timeout_ms) {
 void Connection::EndBlock() {
   waiter_ = nullptr;
   client_.info->blocked = false;
-  if (transport_->block_timer != nullptr) transport_->block_timer->cancel();
+  if (block_timer_) thread_.loop().CancelTimer(*std::exchange(block_timer_, std::nullopt));
 }
 
 bool Connection::Unblock(std::string_view reply, std::unique_ptr<Lease>& lease) {
@@ -476,7 +472,7 @@ bool Connection::Unblock(std::string_view reply, std::unique_ptr<Lease>& lease) 
   lease_ = std::move(lease);
   SendAwaited(reply);
   Process();
-  StartRead();
+  WatchSocket();
   return true;
 }
 
@@ -493,7 +489,7 @@ Connection::Cancel Connection::TryCancelBlock(std::string_view reply) {
   EndBlock();
   SendAwaited(reply);
   Process();
-  StartRead();
+  WatchSocket();
   return Cancel::kDone;
 }
 
@@ -522,7 +518,7 @@ void Connection::Resume() {
   client_.info->blocked = waiter_ != nullptr;
   if (waiting()) return;
   Process();
-  StartRead();
+  WatchSocket();
 }
 
 // ---- ending ----
@@ -545,10 +541,9 @@ void Connection::Close() {
   if (lease_ != nullptr) GiveBack(thread_, std::move(lease_));
   EndClient(client_);
   thread_.RemoveConnection(this);
-  boost::system::error_code ignored;
-  transport_->socket.shutdown(Transport::Socket::shutdown_both, ignored);
-  transport_->socket.close(ignored);
-  if (!writing_) output_.Clear();
+  ::shutdown(descriptor_, SHUT_RDWR);
+  ::close(descriptor_);
+  output_.Clear();
 }
 
 void Connection::Finish() {
@@ -571,7 +566,7 @@ bool Connection::PeerIsGone() const {
 
 void Connection::Tick(int64_t now_ms) {
   if (closed_ || DropIdle(now_ms)) return;
-  if (waiting() && !must_finish() && !reading_ && PeerIsGone()) {
+  if (waiting() && !must_finish() && (watched_ & EPOLLIN) == 0 && PeerIsGone()) {
     Close();
     return;
   }
@@ -579,13 +574,9 @@ void Connection::Tick(int64_t now_ms) {
     Close();
     return;
   }
-  const bool idle = now_ms - last_active_ms_ > kIdleAfterMs && input_.size() == 0 && reading_ &&
-                    !writing_ && parser_.idle();
-  if (!idle || input_.capacity() <= ReadBuffer::kIdleCapacity) return;
-  filled_ = false;
-  shrinking_ = true;
-  boost::system::error_code ignored;
-  transport_->socket.cancel(ignored);
+  if (now_ms - last_active_ms_ <= kIdleAfterMs || processing_) return;
+  input_.ShrinkToFit();
+  if (parser_.idle()) parser_.Shrink();
 }
 
 }  // namespace chorale

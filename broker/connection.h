@@ -1,6 +1,6 @@
 // One client's socket: reads commands, has them dispatched, sends replies.
 //
-// Life of a request: OnRead appends to the read buffer; Process parses and dispatches each command
+// Life of a request: Read appends to the read buffer; Process parses and dispatches each command
 // that is complete, replies gathering in the thread's reply buffer; one write sends them. What the
 // socket does not take waits in the output queue.
 //
@@ -12,12 +12,13 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "broker/client.h"
 #include "broker/config.h"
+#include "broker/event_loop.h"
 #include "broker/frame.h"
 #include "broker/lease.h"
 #include "broker/output_queue.h"
@@ -25,22 +26,16 @@
 #include "protocol/resp_parser.h"
 #include "storage/waiter.h"
 
-namespace boost::system {
-class error_code;
-}
-
 namespace chorale {
 
 class IoThread;
 class Server;
 
-class Connection : public std::enable_shared_from_this<Connection> {
+class Connection final : public std::enable_shared_from_this<Connection>,
+                         private EventLoop::Watcher {
  public:
-  // The socket and its timer: kept out of this header, which every command includes, because Asio's
-  // headers double the time to compile a file.
-  struct Transport;
-
-  Connection(IoThread& thread, std::unique_ptr<Transport> transport);
+  // Takes the socket over, which does not block.
+  Connection(IoThread& thread, int descriptor);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -48,6 +43,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void Start();
 
   Client& client() { return client_; }
+  const Client& client() const { return client_; }
   IoThread& thread() { return thread_; }
   Server& server();
 
@@ -88,6 +84,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void Push(std::string_view bytes);
   // Closes the connection of a client that missed something because its thread is too far behind.
   void DropAfterLoss();
+  // Sends what was delivered in this turn.
   void FlushDelivered();
   // Sends what was held back for the disk and is there now; closes the client if it is not and will
   // not be. True if more is held back.
@@ -121,8 +118,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool PostponeUntilOthersAreRead();
 
  private:
-  void StartRead();
-  void OnRead(const boost::system::error_code& error, size_t bytes);
+  void OnReady(uint32_t events) override;
+  // Has the loop tell of what the connection waits for now.
+  void WatchSocket();
+  [[nodiscard]] bool may_read() const;
+  void Read();
+  void OnEnd();
   // Runs the commands that are complete. Sends the replies.
   void Process();
   void ProcessBuffered(std::string& replies);
@@ -138,9 +139,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void HoldForDisk();
   void SendLater();
   void DeliverWhatWaited();
-  void StartWrite();
-  void OnWritten(const boost::system::error_code& error, size_t bytes);
-  void Written(size_t bytes, int64_t now_ms);
+  // Writes what may be sent, as far as the socket takes it.
+  void Flush();
   bool OverOutputLimit();
   void CloseLater();
   void EndBlock();
@@ -156,7 +156,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool must_finish() const { return suspended_ && !postponed_; }
 
   IoThread& thread_;
-  const std::unique_ptr<Transport> transport_;
+  const int descriptor_;
+  uint32_t watched_ = 0;  // what the loop tells of: EPOLLIN, EPOLLOUT
   RespParser parser_;
   ReadBuffer input_;
   OutputQueue output_;
@@ -164,6 +165,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   WaiterPointer waiter_;
   std::string on_timeout_;
+  std::optional<EventLoop::TimerId> block_timer_;
   std::unique_ptr<Lease> lease_;
   std::string recovered_key_, recovered_before_;
   bool others_were_read_ = false;  // before the command that runs now
@@ -171,14 +173,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
   int64_t soft_limit_since_ms_ = 0;
   int64_t last_active_ms_ = 0;  // when bytes last came or went
   bool processing_ = false;
-  bool reading_ = false;
-  bool writing_ = false;
   uint64_t needed_round_ = 0;  // of the journal, with `always`, for the client's last write
   bool awaits_disk_ = false;   // and the thread knows
   bool flush_pending_ = false;
   bool events_wait_ = false;  // for room in the output
-  bool filled_ = false;       // the last read took all the room there was
-  bool shrinking_ = false;    // a read is being cancelled to give memory back
   bool suspended_ = false;
   bool postponed_ = false;  // suspended, and the command at the front of the input has not run
   bool close_after_reply_ = false;

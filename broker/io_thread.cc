@@ -1,10 +1,6 @@
 #include "broker/io_thread.h"
 
 #include <algorithm>
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/post.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <iterator>
 #include <utility>
@@ -31,11 +27,8 @@ constexpr size_t kTaskBytes = 128;
 constexpr int64_t kTimeOfDayValidUs = 200;
 constexpr std::chrono::milliseconds kRetryKeys{20};
 
-// A round of the loop looks at the sockets and runs the reads that were ready. It sees this many
-// sockets at once,
-constexpr int kSocketsPerRound = 128;
-// and a large command is read in several.
-constexpr int kRoundsPerCommand = 16;
+// A large command is read in several turns.
+constexpr int kTurnsPerCommand = 16;
 
 thread_local IoThread* t_current = nullptr;
 
@@ -44,7 +37,6 @@ thread_local IoThread* t_current = nullptr;
 IoThread::IoThread(Server& server, int index)
     : server_(server),
       index_(index),
-      io_(std::make_unique<boost::asio::io_context>(1)),
       subscriptions_(std::make_unique<LocalSubscriptions>()),
       scripts_(std::make_unique<ScriptEngine>(server.script_cache())) {}
 
@@ -58,13 +50,31 @@ void IoThread::Start() {
 
 void IoThread::Run() {
   t_current = this;
-  const auto work = boost::asio::make_work_guard(*io_);
-  io_->run();
+  while (!stop_) {
+    Turn(!has_work());
+    closed_.clear();
+  }
+}
+
+void IoThread::Turn(bool may_wait) {
+  loop_.Turn(may_wait, [this] {
+    RefreshClock();
+    Drain();
+  });
+  RunAfterTurns();
+  // What the commands of this turn have left for clients of this thread.
+  if (inbox_bytes_.load(std::memory_order_relaxed) > 0) Drain();
+  FlushDelivered();
+}
+
+void IoThread::PollOnce() {
+  RunTasks();  // those behind the task that runs the script
+  Turn(false);
 }
 
 void IoThread::StopAndJoin() {
   if (!thread_.joinable()) return;
-  boost::asio::post(*io_, [this] { io_->stop(); });
+  Post([this] { stop_ = true; });
   thread_.join();
 }
 
@@ -80,30 +90,10 @@ void IoThread::Abandon() {
   wakes_.Clear();
   to_deliver_.clear();
   to_flush_.clear();
+  after_turns_.clear();
+  loop_.Clear();
+  closed_.clear();
   connections_.clear();
-  io_.reset();
-}
-
-// Asio counts the work that a handler posts when that handler has returned, but PollOnce runs it
-// before, and a loop whose count comes to nothing ends. So every handler that is run here is
-// counted once more until the one that runs the script has returned.
-void IoThread::PollOnce() {
-  polling_ = true;
-  if (!tasks_.empty()) Drain();  // those behind the task that runs the script
-  io_->get_executor().on_work_started();
-  if (io_->poll_one() > 0) {
-    ++polled_;
-  } else {
-    io_->get_executor().on_work_finished();
-  }
-  polling_ = false;
-}
-
-void IoThread::EndPolling() {
-  boost::asio::post(*io_, [this] {
-    if (polling_) return;  // by another script of the same handler, which ends here too
-    for (; polled_ > 0; --polled_) io_->get_executor().on_work_finished();
-  });
 }
 
 void IoThread::Post(Task task, size_t bytes) {
@@ -119,28 +109,27 @@ void IoThread::Post(Task task, size_t bytes) {
       congested_.store(true, std::memory_order_relaxed);
     }
   }
-  if (wake) boost::asio::post(*io_, [this] { Drain(); });
+  if (wake) loop_.Wake();
 }
 
 void IoThread::PostAfterReads(Task task) {
   Post([this, task = std::move(task)]() mutable {
-    const int rounds = kRoundsPerCommand + static_cast<int>(connections_.size()) / kSocketsPerRound;
-    RunAfterRounds(rounds, std::move(task));
+    const int turns =
+        kTurnsPerCommand + static_cast<int>(connections_.size()) / EventLoop::kMostEvents;
+    after_turns_.push_back({turns, std::move(task)});
   });
 }
 
-void IoThread::RunAfterRounds(int rounds, Task task) {
-  if (rounds == 0) {
-    task();
-    return;
+void IoThread::RunAfterTurns() {
+  for (AfterTurns& waiting : std::exchange(after_turns_, {})) {
+    if (--waiting.turns > 0) {
+      after_turns_.push_back(std::move(waiting));
+    } else {
+      waiting.task();
+    }
   }
-  boost::asio::post(*io_, [this, rounds, task = std::move(task)]() mutable {
-    RunAfterRounds(rounds - 1, std::move(task));
-  });
 }
 
-// A task may run a script that serves the loop meanwhile: then Drain is called inside of Drain and
-// goes on where the outer one stands, so that tasks stay in order.
 void IoThread::Drain() {
   {
     absl::MutexLock lock(&inbox_mutex_);
@@ -149,6 +138,13 @@ void IoThread::Drain() {
     inbox_bytes_.store(0, std::memory_order_relaxed);
     congested_.store(false, std::memory_order_relaxed);
   }
+  RunTasks();
+  subscriptions_->Settle();
+}
+
+// A task may run a script that serves the loop meanwhile: then this is called inside of itself and
+// goes on where the outer one stands, so that tasks stay in order.
+void IoThread::RunTasks() {
   while (!tasks_.empty()) {
     const Task task = std::move(tasks_.front());
     tasks_.pop_front();
@@ -167,12 +163,16 @@ void IoThread::AddConnection(std::shared_ptr<Connection> connection) {
   connections_.insert(std::move(connection));
 }
 
-void IoThread::RemoveConnection(Connection* connection) { connections_.erase(connection); }
+void IoThread::RemoveConnection(Connection* connection) {
+  const auto found = connections_.find(connection);
+  if (found == connections_.end()) return;
+  closed_.push_back(*found);
+  connections_.erase(found);
+}
 
-void IoThread::BeginTurn() {
+void IoThread::ReadClock() {
   now_ms_ = UnixMillis();
-  lap_ticks_ = NowTicks();
-  turn_until_ticks_ = lap_ticks_ + MicrosToTicks(kTimeOfDayValidUs);
+  clock_until_ticks_ = NowTicks() + MicrosToTicks(kTimeOfDayValidUs);
   const Config& config = server_.config();
   const int64_t log_us = config.slowlog_log_slower_than_us.load(std::memory_order_relaxed);
   const int64_t monitor_ms = config.latency_monitor_threshold_ms.load(std::memory_order_relaxed);
@@ -189,19 +189,22 @@ void IoThread::ReturnReplyBuffer(std::string buffer) {
   spare_reply_buffer_ = std::move(buffer);
 }
 
+ReadBuffer IoThread::TakeReadBuffer() {
+  ReadBuffer buffer = std::move(spare_read_buffer_);
+  buffer.Reserve(ReadBuffer::kBusyCapacity);
+  return buffer;
+}
+
+void IoThread::ReturnReadBuffer(ReadBuffer buffer) {
+  if (buffer.capacity() == ReadBuffer::kBusyCapacity) spare_read_buffer_ = std::move(buffer);
+}
+
 void IoThread::FlushLater(std::shared_ptr<Connection> connection) {
   to_flush_.push_back(std::move(connection));
-  ScheduleFlush();
 }
 
 void IoThread::DeliverLater(std::shared_ptr<MailboxDelivery> delivery) {
   to_deliver_.push_back(std::move(delivery));
-  ScheduleFlush();
-}
-
-void IoThread::ScheduleFlush() {
-  if (std::exchange(flush_scheduled_, true)) return;
-  boost::asio::post(*io_, [this] { FlushDelivered(); });
 }
 
 void IoThread::ReleaseHeld() {
@@ -213,12 +216,15 @@ void IoThread::ReleaseHeld() {
 }
 
 void IoThread::FlushDelivered() {
-  flush_scheduled_ = false;
-  BeginTurn();
-  const auto deliveries = std::exchange(to_deliver_, {});
-  const auto connections = std::exchange(to_flush_, {});
-  for (const auto& delivery : deliveries) delivery->Deliver();
-  for (const auto& connection : connections) connection->FlushDelivered();
+  if (to_deliver_.empty() && to_flush_.empty()) return;
+  RefreshClock();
+  // Exchanged with a vector that keeps its room from turn to turn.
+  deliveries_.swap(to_deliver_);
+  for (const auto& delivery : deliveries_) delivery->Deliver();
+  deliveries_.clear();
+  flushed_.swap(to_flush_);
+  for (const auto& connection : flushed_) connection->FlushDelivered();
+  flushed_.clear();
 }
 
 void IoThread::WithKeys(ShardMask shards, std::function<void(LockedKeys&)> work) {
@@ -227,10 +233,7 @@ void IoThread::WithKeys(ShardMask shards, std::function<void(LockedKeys&)> work)
     work(keys);
     return;
   }
-  auto retry = std::make_shared<boost::asio::steady_timer>(*io_, kRetryKeys);
-  retry->async_wait([this, shards, retry, work = std::move(work)](const auto& error) {
-    if (!error) WithKeys(shards, work);
-  });
+  StartTimer(kRetryKeys, [this, shards, work = std::move(work)] { WithKeys(shards, work); });
 }
 
 std::vector<std::shared_ptr<Connection>> IoThread::Connections() const {

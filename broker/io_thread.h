@@ -8,6 +8,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -20,12 +21,10 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/synchronization/mutex.h"
 #include "broker/clock.h"
+#include "broker/event_loop.h"
+#include "broker/read_buffer.h"
 #include "broker/wake_list.h"
 #include "storage/locked_keys.h"
-
-namespace boost::asio {
-class io_context;
-}
 
 namespace chorale {
 
@@ -45,15 +44,16 @@ class IoThread {
   IoThread& operator=(const IoThread&) = delete;
 
   void Start();
-  // Ends the loop after the handlers that are ready now, and waits for the thread.
+  // Ends the loop when the turn is over, and waits for the thread.
   void StopAndJoin();
-  // Lets go of all tasks and sockets: before any IoThread is destroyed, because tasks refer to
+  // Lets go of all tasks and connections: before any IoThread is destroyed, because tasks refer to
   // others, and once all of them were joined. Tasks that are posted from here on are dropped.
   void Abandon();
 
   int index() const { return index_; }
   Server& server() { return server_; }
-  boost::asio::io_context& io() { return *io_; }
+  // This thread only, or before Start.
+  EventLoop& loop() { return loop_; }
   // The thread that runs the caller; nullptr outside the broker's threads.
   static IoThread* Current();
 
@@ -70,17 +70,26 @@ class IoThread {
   bool overflowing() const;
 
   // ---- this thread only ----
-  // Begins a turn: reads the clocks, and the options that every command would look at.
-  void BeginTurn();
-  // Unix time, as of the turn's beginning; read anew when a command took long.
+  // Begins the timing of commands.
+  void BeginCommands() {
+    RefreshClock();
+    lap_ticks_ = NowTicks();
+  }
+  // Reads the clock if what now_ms() says is old.
+  void RefreshClock() {
+    if (NowTicks() > clock_until_ticks_) ReadClock();
+  }
+  // Reads the time of day, and the options that every command would look at.
+  void ReadClock();
+  // Unix time, a fraction of a millisecond old at most; read anew when a command took long.
   int64_t now_ms() const { return now_ms_; }
   // Ends the timing of one command and begins the next; returns the ticks that it took.
   uint64_t Lap() {
     const uint64_t now = NowTicks();
     const uint64_t took = now - lap_ticks_;
     lap_ticks_ = now;
-    if (now > turn_until_ticks_) [[unlikely]]
-      BeginTurn();
+    if (now > clock_until_ticks_) [[unlikely]]
+      ReadClock();
     return took;
   }
   // Commands that take as many ticks may concern the slow log or the latency monitor.
@@ -88,6 +97,9 @@ class IoThread {
   // An empty buffer for the replies of one turn, with its capacity kept from turn to turn.
   std::string TakeReplyBuffer();
   void ReturnReplyBuffer(std::string buffer);
+  // An empty buffer to read into, which all connections share that have nothing unread.
+  ReadBuffer TakeReadBuffer();
+  void ReturnReadBuffer(ReadBuffer buffer);
   // Sends what was delivered to the connection when the current turn ends.
   void FlushLater(std::shared_ptr<Connection> connection);
   // Brings what is in a mailbox to its owner when the current turn ends.
@@ -109,24 +121,35 @@ class IoThread {
   void WithKeys(ShardMask shards, std::function<void(LockedKeys&)> work);
   ScriptEngine& scripts() { return *scripts_; }
   LocalSubscriptions& subscriptions() { return *subscriptions_; }
+  // Runs `task` once, after that time.
+  EventLoop::TimerId StartTimer(std::chrono::nanoseconds after, Task task) {
+    return loop_.StartTimer(after, std::move(task));
+  }
   // Serves the loop while a script holds this thread; see scripting.
   void PollOnce();
-  // The script is done.
-  void EndPolling();
 
   // Connections that live here or are on their way; the listener compares threads by it.
   std::atomic<int> connections = 0;
 
  private:
+  struct AfterTurns {
+    int turns;
+    Task task;
+  };
+
   void Run();
+  void Turn(bool may_wait);
+  bool has_work() const {
+    return !tasks_.empty() || !after_turns_.empty() || !to_deliver_.empty() || !to_flush_.empty();
+  }
   void Drain();
-  void RunAfterRounds(int rounds, Task task);
-  void ScheduleFlush();
+  void RunTasks();
+  void RunAfterTurns();
   void FlushDelivered();
 
   Server& server_;
   const int index_;
-  std::unique_ptr<boost::asio::io_context> io_;
+  EventLoop loop_;
   std::thread thread_;
 
   absl::Mutex inbox_mutex_;
@@ -137,20 +160,22 @@ class IoThread {
 
   // This thread only.
   std::deque<Task> tasks_;  // taken from the inbox, not run yet
+  bool stop_ = false;
+  std::vector<AfterTurns> after_turns_;
   int64_t now_ms_ = 0;
-  uint64_t turn_until_ticks_ = 0;
+  uint64_t clock_until_ticks_ = 0;
   uint64_t lap_ticks_ = 0;
   uint64_t slow_ticks_ = 0;
   std::string spare_reply_buffer_;
+  ReadBuffer spare_read_buffer_;
   WakeList wakes_{*this};
-  std::vector<std::shared_ptr<MailboxDelivery>> to_deliver_;
-  std::vector<std::shared_ptr<Connection>> to_flush_;
+  std::vector<std::shared_ptr<MailboxDelivery>> to_deliver_, deliveries_;
+  std::vector<std::shared_ptr<Connection>> to_flush_, flushed_;
   std::vector<std::shared_ptr<Connection>> held_;
-  bool flush_scheduled_ = false;
   absl::flat_hash_set<std::shared_ptr<Connection>> connections_;
+  // Closed in this turn, which may still have to tell them of something.
+  std::vector<std::shared_ptr<Connection>> closed_;
   int64_t next_tick_ms_ = 0;
-  bool polling_ = false;
-  int64_t polled_ = 0;  // handlers that were run by PollOnce
   std::unique_ptr<LocalSubscriptions> subscriptions_;
   std::unique_ptr<ScriptEngine> scripts_;
 };

@@ -1,6 +1,7 @@
 #include "broker/listener.h"
 
 #include <spdlog/spdlog.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -8,8 +9,12 @@
 
 #include <algorithm>
 #include <boost/asio/basic_socket_acceptor.hpp>
+#include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/ip/v6_only.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <cerrno>
 #include <chrono>
+#include <cstring>
 #include <filesystem>
 #include <system_error>
 #include <utility>
@@ -27,6 +32,8 @@ using boost::system::error_code;
 
 // After running out of descriptors, accepting again at once would only spin.
 constexpr std::chrono::milliseconds kRetryAccept{100};
+// Connections accepted in one turn, so that a storm of them does not keep clients waiting.
+constexpr int kMostAccepts = 64;
 
 absl::Status Failure(const std::string& what, const error_code& error) {
   return absl::UnavailableError(absl::StrCat("cannot listen on ", what, ": ", error.message()));
@@ -66,15 +73,33 @@ bool UnixSocketInUse(const std::string& path) {
 
 }  // namespace
 
-struct Listener::Socket {
-  Socket(asio::io_context& io, int family) : acceptor(io), retry(io), family(family) {}
+class Listener::Socket final : public EventLoop::Watcher {
+ public:
+  Socket(Listener& listener, int family)
+      : acceptor(listener.io_), family_(family), listener_(listener) {}
+
+  [[nodiscard]] bool Watch() {
+    watching_ = listener_.loop_.Watch(acceptor.native_handle(), 0, EPOLLIN, *this);
+    return watching_;
+  }
+  void Close() {
+    error_code ignored;
+    acceptor.close(ignored);
+  }
+
   asio::basic_socket_acceptor<Protocol> acceptor;
-  asio::steady_timer retry;
-  int family;
+
+ private:
+  void OnReady(uint32_t) override;
+  void Pause();
+
+  const int family_;
+  Listener& listener_;
+  bool watching_ = false;
 };
 
-Listener::Listener(asio::io_context& io, OnAccept on_accept)
-    : io_(io), on_accept_(std::move(on_accept)) {}
+Listener::Listener(EventLoop& loop, OnAccept on_accept)
+    : loop_(loop), io_(1), on_accept_(std::move(on_accept)) {}
 
 Listener::~Listener() = default;
 
@@ -102,7 +127,7 @@ absl::Status Listener::OpenTcp(std::string host, int backlog) {
   error_code error;
   const asio::ip::tcp::endpoint endpoint = Resolve(io_, host, port_, error);
   if (error) return Failure(absl::StrCat(host, ":", port_), error);
-  auto socket = std::make_unique<Socket>(io_, endpoint.protocol().family());
+  auto socket = std::make_unique<Socket>(*this, endpoint.protocol().family());
   auto& acceptor = socket->acceptor;
   acceptor.open(Protocol(endpoint.protocol()), error);
   if (!error) acceptor.set_option(asio::socket_base::reuse_address(true), error);
@@ -125,7 +150,7 @@ absl::Status Listener::OpenUnix(const std::string& path, int mode, int backlog) 
     return absl::UnavailableError(absl::StrCat("cannot listen on ", path, ": it is in use"));
   }
   ::unlink(path.c_str());
-  auto socket = std::make_unique<Socket>(io_, AF_UNIX);
+  auto socket = std::make_unique<Socket>(*this, AF_UNIX);
   const asio::local::stream_protocol::endpoint endpoint(path);
   error_code error;
   socket->acceptor.open(Protocol(endpoint.protocol()), error);
@@ -155,34 +180,41 @@ std::string Listener::url(std::string_view userinfo) const {
   return absl::StrCat("redis://", user, Describe(endpoint));
 }
 
-void Listener::StartAccepting() {
-  for (auto& socket : sockets_) Accept(*socket);
+absl::Status Listener::StartAccepting() {
+  for (auto& socket : sockets_) {
+    error_code error;
+    socket->acceptor.non_blocking(true, error);
+    if (error || !socket->Watch()) return absl::UnavailableError("cannot watch for connections");
+  }
+  return absl::OkStatus();
 }
 
-void Listener::Accept(Socket& socket) {
-  socket.acceptor.async_accept([this, &socket](const error_code& error, Protocol::socket peer) {
-    if (error == asio::error::operation_aborted || !socket.acceptor.is_open()) return;
-    if (error) {
-      spdlog::warn("cannot accept a connection: {}", error.message());
-      socket.retry.expires_after(kRetryAccept);
-      socket.retry.async_wait([this, &socket](const error_code& cancelled) {
-        if (!cancelled) Accept(socket);
-      });
+void Listener::Socket::OnReady(uint32_t) {
+  for (int i = 0; i < kMostAccepts && acceptor.is_open(); ++i) {
+    const int descriptor =
+        ::accept4(acceptor.native_handle(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (descriptor >= 0) {
+      listener_.on_accept_(descriptor, family_);
+    } else if (errno == EAGAIN) {
       return;
+    } else if (errno != ECONNABORTED && errno != EINTR) {
+      spdlog::warn("cannot accept a connection: {}", std::strerror(errno));
+      return Pause();
     }
-    error_code released;
-    const int descriptor = peer.release(released);
-    if (!released) on_accept_(descriptor, socket.family);
-    Accept(socket);
+  }
+}
+
+void Listener::Socket::Pause() {
+  if (!watching_) return;
+  (void)listener_.loop_.Watch(acceptor.native_handle(), EPOLLIN, 0, *this);
+  watching_ = false;
+  listener_.loop_.StartTimer(kRetryAccept, [this] {
+    if (acceptor.is_open() && !Watch()) Pause();
   });
 }
 
 void Listener::Close() {
-  for (auto& socket : sockets_) {
-    error_code ignored;
-    socket->acceptor.close(ignored);
-    socket->retry.cancel();
-  }
+  for (auto& socket : sockets_) socket->Close();
   if (!unix_path_.empty()) ::unlink(unix_path_.c_str());
 }
 

@@ -3,11 +3,8 @@
 
 #pragma once
 
-#include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/local/stream_protocol.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <functional>
 #include <memory>
 #include <string>
@@ -16,6 +13,7 @@
 
 #include "absl/status/status.h"
 #include "broker/config.h"
+#include "broker/event_loop.h"
 
 namespace chorale {
 
@@ -24,13 +22,13 @@ class Listener {
   // Receives the descriptor of each new connection and its address family.
   using OnAccept = std::function<void(int descriptor, int family)>;
 
-  Listener(boost::asio::io_context& io, OnAccept on_accept);
+  Listener(EventLoop& loop, OnAccept on_accept);
   ~Listener();
 
   // Binds every address of the configuration. One that begins with '-' is passed over when this
   // machine does not have it.
   [[nodiscard]] absl::Status Open(const Config& config);
-  void StartAccepting();
+  [[nodiscard]] absl::Status StartAccepting();
   // Stops accepting and removes the Unix socket's file. On the I/O thread.
   void Close();
 
@@ -42,13 +40,13 @@ class Listener {
   std::string url(std::string_view userinfo) const;
 
  private:
-  struct Socket;
+  class Socket;
 
   absl::Status OpenTcp(std::string host, int backlog);
   absl::Status OpenUnix(const std::string& path, int mode, int backlog);
-  void Accept(Socket& socket);
 
-  boost::asio::io_context& io_;
+  EventLoop& loop_;
+  boost::asio::io_context io_;  // opens sockets and looks names up; it runs nothing
   OnAccept on_accept_;
   std::vector<std::unique_ptr<Socket>> sockets_;
   std::vector<std::string> addresses_;

@@ -28,15 +28,14 @@ bool OutputQueue::Release(uint64_t done) {
 void OutputQueue::Append(std::string_view bytes) {
   if (bytes.empty()) return;
   bytes_ += bytes.size();
-  // Bytes that a write is sending may not move, and growing a string moves them.
-  const bool usable = !chunks_.empty() && !chunks_.back().frame &&
-                      chunks_.back().own.size() < kChunkTarget && chunks_.size() > in_flight_;
+  const bool usable =
+      !chunks_.empty() && !chunks_.back().frame && chunks_.back().own.size() < kChunkTarget;
   if (!usable) chunks_.emplace_back();
   chunks_.back().own.append(bytes);
 }
 
 void OutputQueue::Append(const Frame& frame) {
-  if (frame->size() < kShareFrom) {
+  if (frame->size() < kShareFrom && !chunks_.empty()) {
     Append(std::string_view(*frame));
     return;
   }
@@ -44,22 +43,21 @@ void OutputQueue::Append(const Frame& frame) {
   chunks_.push_back({{}, frame});
 }
 
-void OutputQueue::Gather(std::vector<boost::asio::const_buffer>& buffers) {
-  buffers.clear();
+size_t OutputQueue::Gather(std::array<iovec, kMaxBuffers>& buffers) const {
+  size_t count = 0;
   size_t offset = front_offset_;
   size_t left = sendable();
   for (const Chunk& chunk : chunks_) {
-    if (buffers.size() == kMaxBuffers || left == 0) break;
+    if (count == kMaxBuffers || left == 0) break;
     const std::string_view view = chunk.view().substr(offset, left);
-    buffers.emplace_back(view.data(), view.size());
+    buffers[count++] = {const_cast<char*>(view.data()), view.size()};
     left -= view.size();
     offset = 0;
   }
-  in_flight_ = buffers.size();
+  return count;
 }
 
 void OutputQueue::Consume(size_t bytes) {
-  in_flight_ = 0;
   bytes_ -= bytes;
   sent_ += bytes;
   front_offset_ += bytes;
@@ -72,7 +70,7 @@ void OutputQueue::Consume(size_t bytes) {
 void OutputQueue::Clear() {
   chunks_.clear();
   holds_.clear();
-  front_offset_ = bytes_ = in_flight_ = 0;
+  front_offset_ = bytes_ = 0;
 }
 
 }  // namespace chorale

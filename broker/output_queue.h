@@ -3,7 +3,9 @@
 
 #pragma once
 
-#include <boost/asio/buffer.hpp>
+#include <sys/uio.h>
+
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <list>
@@ -30,14 +32,15 @@ class OutputQueue {
   size_t sendable() const { return holds_.empty() ? bytes_ : holds_.front().begin - sent_; }
 
   void Append(std::string_view bytes);
-  // A small frame is copied, which is cheaper than a scattered write; a large one is shared.
+  // A large frame is shared, and one that has nothing before it. Else it is copied, which is cheaper
+  // than a scattered write.
   void Append(const Frame& frame);
 
-  // What may be sent, as buffers for one writev; at most kMaxBuffers of them.
+  // What may be sent, as buffers for one writev; returns how many. They are valid until the queue
+  // changes.
   static constexpr size_t kMaxBuffers = 64;
-  // They stay valid until Consume, whatever is appended meanwhile.
-  void Gather(std::vector<boost::asio::const_buffer>& buffers);
-  // Ends a write: drops `bytes` from the front, which were sent.
+  size_t Gather(std::array<iovec, kMaxBuffers>& buffers) const;
+  // Drops `bytes` from the front, which were sent.
   void Consume(size_t bytes);
   void Clear();
 
@@ -52,8 +55,7 @@ class OutputQueue {
   std::list<Chunk> chunks_;
   size_t front_offset_ = 0;  // bytes of the first chunk that were sent
   size_t bytes_ = 0;
-  size_t in_flight_ = 0;  // chunks that a write is sending
-  uint64_t sent_ = 0;     // bytes, in all
+  uint64_t sent_ = 0;  // bytes, in all
   struct Hold {
     uint64_t round;
     uint64_t begin;  // in bytes, as sent_ counts them

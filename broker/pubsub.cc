@@ -10,55 +10,81 @@
 namespace chorale {
 namespace {
 
-// One message on its way to one thread's subscribers of one name, encoded when first needed.
-class MessageFrames {
- public:
-  MessageFrames(SubscriptionKind kind, std::string_view name, std::string_view channel,
-                std::string_view message)
-      : kind_(kind), name_(name), channel_(channel), message_(message) {}
+// A batch that has grown to this is settled: output limits look at what has been appended.
+constexpr size_t kBatchBytes = 64 << 10;
 
-  const Frame& For(int protocol) {
-    Frame& frame = protocol >= 3 ? resp3_ : resp2_;
-    if (!frame) frame = Encode(protocol);
-    return frame;
+void AppendMessage(SubscriptionKind kind, std::string_view name, std::string_view channel,
+                   std::string_view message, int protocol, std::string& out) {
+  ReplyWriter writer(&out, protocol);
+  writer.PushHeader(kind == SubscriptionKind::kPattern ? 4 : 3);
+  switch (kind) {
+    case SubscriptionKind::kChannel:
+      writer.Bulk("message");
+      break;
+    case SubscriptionKind::kPattern:
+      writer.Bulk("pmessage");
+      writer.Bulk(name);
+      break;
+    case SubscriptionKind::kShardChannel:
+      writer.Bulk("smessage");
+      break;
   }
-
- private:
-  Frame Encode(int protocol) const {
-    auto bytes = std::make_shared<std::string>();
-    bytes->reserve(channel_.size() + message_.size() + name_.size() + 64);
-    ReplyWriter writer(bytes.get(), protocol);
-    writer.PushHeader(kind_ == SubscriptionKind::kPattern ? 4 : 3);
-    switch (kind_) {
-      case SubscriptionKind::kChannel:
-        writer.Bulk("message");
-        break;
-      case SubscriptionKind::kPattern:
-        writer.Bulk("pmessage");
-        writer.Bulk(name_);
-        break;
-      case SubscriptionKind::kShardChannel:
-        writer.Bulk("smessage");
-        break;
-    }
-    writer.Bulk(channel_);
-    writer.Bulk(message_);
-    return bytes;
-  }
-
-  const SubscriptionKind kind_;
-  const std::string_view name_, channel_, message_;
-  Frame resp2_, resp3_;
-};
+  writer.Bulk(channel);
+  writer.Bulk(message);
+}
 
 }  // namespace
 
+// Messages for the subscribers of one name, encoded as these want them.
+class LocalSubscriptions::Batch {
+ public:
+  void Begin(SubscriptionKind kind, std::string_view name,
+             const std::vector<Connection*>& subscribers) {
+    kind_ = kind;
+    name_ = name;
+    subscribers_ = &subscribers;
+    resp2_ = resp3_ = nullptr;
+    for (const Connection* connection : subscribers) {
+      std::shared_ptr<std::string>& frame = FrameFor(*connection);
+      if (frame == nullptr) frame = std::make_shared<std::string>();
+    }
+  }
+  bool IsFor(SubscriptionKind kind, std::string_view name) const {
+    return kind == kind_ && name == name_;
+  }
+  // Returns the bytes of the largest frame.
+  size_t Append(std::string_view channel, std::string_view message) {
+    if (resp2_ != nullptr) AppendMessage(kind_, name_, channel, message, 2, *resp2_);
+    if (resp3_ != nullptr) AppendMessage(kind_, name_, channel, message, 3, *resp3_);
+    return std::max(resp2_ != nullptr ? resp2_->size() : 0, resp3_ != nullptr ? resp3_->size() : 0);
+  }
+  void Settle() {
+    for (Connection* connection : *subscribers_) connection->Deliver(FrameFor(*connection));
+    resp2_ = resp3_ = nullptr;
+  }
+
+ private:
+  std::shared_ptr<std::string>& FrameFor(const Connection& connection) {
+    return connection.client().protocol >= 3 ? resp3_ : resp2_;
+  }
+
+  SubscriptionKind kind_ = SubscriptionKind::kChannel;
+  std::string name_;
+  const std::vector<Connection*>* subscribers_ = nullptr;
+  std::shared_ptr<std::string> resp2_, resp3_;
+};
+
+LocalSubscriptions::LocalSubscriptions() : batch_(std::make_unique<Batch>()) {}
+LocalSubscriptions::~LocalSubscriptions() = default;
+
 void LocalSubscriptions::Add(SubscriptionKind kind, std::string_view name, Connection* connection) {
+  Settle();
   map(kind)[std::string(name)].push_back(connection);
 }
 
 void LocalSubscriptions::Remove(SubscriptionKind kind, std::string_view name,
                                 Connection* connection) {
+  Settle();
   auto& subscribers = map(kind);
   const auto found = subscribers.find(name);
   if (found == subscribers.end()) return;
@@ -68,16 +94,23 @@ void LocalSubscriptions::Remove(SubscriptionKind kind, std::string_view name,
 
 void LocalSubscriptions::Deliver(SubscriptionKind kind, std::string_view name,
                                  std::string_view channel, std::string_view message) {
-  auto& subscribers = map(kind);
-  const auto found = subscribers.find(name);
-  if (found == subscribers.end()) return;
-  MessageFrames frames(kind, name, channel, message);
-  for (Connection* connection : found->second) {
-    connection->Deliver(frames.For(connection->client().protocol));
+  if (!unsettled_ || !batch_->IsFor(kind, name)) {
+    Settle();
+    const auto found = map(kind).find(name);
+    if (found == map(kind).end()) return;
+    batch_->Begin(kind, name, found->second);
+    unsettled_ = true;
   }
+  if (batch_->Append(channel, message) >= kBatchBytes) Settle();
+}
+
+void LocalSubscriptions::SettleBatch() {
+  unsettled_ = false;  // first, because appending to a connection's output settles
+  batch_->Settle();
 }
 
 void LocalSubscriptions::DropSubscribers(SubscriptionKind kind, std::string_view name) {
+  Settle();
   const auto found = map(kind).find(name);
   if (found == map(kind).end()) return;
   for (Connection* connection : found->second) connection->DropAfterLoss();
@@ -119,10 +152,10 @@ PubSub::Published PubSub::Publish(SubscriptionKind kind, std::string_view channe
                                   const std::vector<std::unique_ptr<IoThread>>& threads) {
   struct Delivery {
     SubscriptionKind kind;
-    std::string name;
+    std::string pattern;  // or else it is for the subscribers of the channel
   };
   Published published;
-  std::vector<std::vector<Delivery>> by_thread;
+  absl::InlinedVector<absl::InlinedVector<Delivery, 1>, 4> by_thread;
   const auto collect = [&](SubscriptionKind matched, const std::string& name,
                            ByThread& subscribers) {
     by_thread.resize(threads.size());
@@ -136,7 +169,8 @@ PubSub::Published PubSub::Publish(SubscriptionKind kind, std::string_view channe
         thread->Post([this, thread, matched, name] { DropSubscribers(matched, name, *thread); });
         continue;
       }
-      by_thread[i].push_back({matched, name});
+      by_thread[i].push_back(
+          {matched, matched == SubscriptionKind::kPattern ? name : std::string()});
     }
   };
 
@@ -166,9 +200,10 @@ PubSub::Published PubSub::Publish(SubscriptionKind kind, std::string_view channe
                          by_thread[i].size() * sizeof(Delivery);
     thread->Post(
         [thread, shared, deliveries = std::move(by_thread[i])] {
-          for (const Delivery& delivery : deliveries) {
-            thread->subscriptions().Deliver(delivery.kind, delivery.name, shared->channel,
-                                            shared->text);
+          for (const auto& [matched, pattern] : deliveries) {
+            const bool by_pattern = matched == SubscriptionKind::kPattern;
+            thread->subscriptions().Deliver(matched, by_pattern ? pattern : shared->channel,
+                                            shared->channel, shared->text);
           }
         },
         bytes);

@@ -6,6 +6,8 @@
 // thread concerned, which encodes the frame at most once per protocol version and appends it to its
 // subscribers. This replaces an outbox per connection by an inbox per thread: a fan-out to a
 // thousand connections costs the publisher one append per thread, and each thread wakes once.
+// Messages that lie in the inbox one behind the other, for the same name, become one frame: a
+// subscriber costs one append for all of them.
 //
 // A publisher that may not wait, a script or a transaction, can fill an inbox. From the bound on
 // (IoThread::overflowing) its messages are not kept, and the subscribers that miss them are closed,
@@ -42,12 +44,20 @@ inline constexpr size_t kSubscriptionKinds = 3;
 // The subscribers that live on one thread. That thread only.
 class LocalSubscriptions {
  public:
+  LocalSubscriptions();
+  ~LocalSubscriptions();
+
   void Add(SubscriptionKind kind, std::string_view name, Connection* connection);
   void Remove(SubscriptionKind kind, std::string_view name, Connection* connection);
 
-  // Appends the message to every subscriber on this thread.
+  // Appends the message to every subscriber on this thread, by the next Settle at the latest.
   void Deliver(SubscriptionKind kind, std::string_view name, std::string_view channel,
                std::string_view message);
+  // What was to be delivered until now is in the subscribers' output. Called when the inbox has
+  // been worked off, and before anything else is appended to the output of a subscriber.
+  void Settle() {
+    if (unsettled_) SettleBatch();
+  }
   // Closes the connections of the subscribers on this thread, which missed a message.
   void DropSubscribers(SubscriptionKind kind, std::string_view name);
 
@@ -55,7 +65,13 @@ class LocalSubscriptions {
   StringMap<std::vector<Connection*>>& map(SubscriptionKind kind) {
     return maps_[static_cast<size_t>(kind)];
   }
+  class Batch;
+
+  void SettleBatch();
+
   std::array<StringMap<std::vector<Connection*>>, kSubscriptionKinds> maps_;
+  const std::unique_ptr<Batch> batch_;
+  bool unsettled_ = false;  // the batch has messages
 };
 
 // Thread-safe.

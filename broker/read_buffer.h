@@ -1,6 +1,6 @@
-// The bytes that a connection has received and not yet consumed. Small while a client is idle,
-// grows to hold a large bulk string at once so that its bytes are never copied on the way to the
-// store. One connection's, one thread's.
+// The bytes that a connection has received and not yet consumed. Grows to hold a large bulk string
+// at once so that its bytes are never copied on the way to the store. An empty one takes no memory.
+// One thread's.
 
 #pragma once
 
@@ -10,15 +10,20 @@
 #include <memory>
 #include <new>
 #include <string_view>
+#include <utility>
 
 namespace chorale {
 
 class ReadBuffer {
  public:
-  static constexpr size_t kIdleCapacity = 512;
   static constexpr size_t kBusyCapacity = 32 << 10;
 
-  ReadBuffer() { Reallocate(kIdleCapacity); }
+  ReadBuffer() = default;
+  ReadBuffer(ReadBuffer&& other) noexcept { swap(other); }
+  ReadBuffer& operator=(ReadBuffer&& other) noexcept {
+    swap(other);
+    return *this;
+  }
 
   std::string_view unread() const { return {bytes_.get() + begin_, end_ - begin_}; }
   size_t size() const { return end_ - begin_; }
@@ -30,8 +35,6 @@ class ReadBuffer {
   void Commit(size_t bytes) { end_ += bytes; }
 
   void Consume(size_t bytes) { begin_ += bytes; }
-
-  // The calls below move bytes: not while a read into tail() is under way.
 
   // Makes sure that `total` unread bytes fit, moving what is there to the front if need be.
   void Reserve(size_t total) {
@@ -46,9 +49,9 @@ class ReadBuffer {
     Reallocate(total);
   }
 
-  // Gives memory back, if nothing is unread.
-  void ShrinkTo(size_t capacity) {
-    if (size() == 0 && capacity_ > capacity) Reallocate(capacity);
+  // Gives back the memory that takes no unread bytes.
+  void ShrinkToFit() {
+    if (size() < capacity_) Reallocate(size());
   }
 
  private:
@@ -56,7 +59,18 @@ class ReadBuffer {
     void operator()(char* bytes) const { std::free(bytes); }
   };
 
+  void swap(ReadBuffer& other) noexcept {
+    bytes_.swap(other.bytes_);
+    std::swap(capacity_, other.capacity_);
+    std::swap(begin_, other.begin_);
+    std::swap(end_, other.end_);
+  }
+
   void Reallocate(size_t capacity) {
+    if (capacity == 0) {
+      *this = ReadBuffer();
+      return;
+    }
     // malloc leaves pages of a large block untouched until bytes arrive: an announced length
     // costs address space, not memory.
     auto* bytes = static_cast<char*>(std::malloc(capacity));

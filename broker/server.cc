@@ -7,9 +7,9 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/generic/stream_protocol.hpp>
 #include <chrono>
+#include <optional>
 #include <random>
 #include <thread>
 #include <utility>
@@ -22,13 +22,11 @@
 #include "broker/io_thread.h"
 #include "broker/listener.h"
 #include "broker/memory.h"
-#include "broker/transport.h"
 
 namespace chorale {
 namespace {
 
-namespace asio = boost::asio;
-using boost::system::error_code;
+using SocketAddress = boost::asio::generic::stream_protocol::endpoint;
 
 std::string RandomHex(size_t digits) {
   std::random_device device;
@@ -45,6 +43,16 @@ size_t ThreadCount(const Config& config) {
 // How often layers drop what has expired, and for how long at a time.
 constexpr int64_t kTidyMs = 1000;
 constexpr std::chrono::microseconds kTidySlice{500};
+
+// Of one end of a socket, which ::getsockname or ::getpeername tells. Nothing if it is gone.
+template <typename GetName>
+std::optional<SocketAddress> AddressOf(int descriptor, GetName get_name) {
+  SocketAddress address;
+  auto size = static_cast<socklen_t>(address.capacity());
+  if (get_name(descriptor, address.data(), &size) != 0) return std::nullopt;
+  address.resize(size);
+  return address;
+}
 
 // A refused client is told why, without waiting for it.
 void Refuse(int descriptor, std::string_view reply) {
@@ -85,7 +93,7 @@ Server::Server(Config& config)
     threads_.push_back(std::make_unique<IoThread>(*this, static_cast<int>(i)));
   }
   listener_ = std::make_unique<Listener>(
-      threads_[0]->io(), [this](int descriptor, int family) { Accept(descriptor, family); });
+      threads_[0]->loop(), [this](int descriptor, int family) { Accept(descriptor, family); });
 }
 
 Server::~Server() {
@@ -101,15 +109,10 @@ absl::Status Server::Start() {
   absl::Status status = persistence_.Open(config_, *store_, layers_, [this] { OnDiskProgress(); });
   if (!status.ok()) return status;
   status = listener_->Open(config_);
-  if (!status.ok()) {
-    // As if the broker had run and stopped, and before the threads are gone that the journal calls.
-    if (const auto closed = persistence_.Close(); !closed.ok()) {
-      spdlog::error("not everything is on disk: {}", std::string(closed.message()));
-    }
-    return status;
-  }
+  if (!status.ok()) return CloseAfter(status);
   CalibrateTicks();
-  listener_->StartAccepting();
+  status = listener_->StartAccepting();
+  if (!status.ok()) return CloseAfter(status);
   startup_memory_ = UsedMemory();
   used_memory = startup_memory_;
   peak_memory = startup_memory_;
@@ -118,6 +121,14 @@ absl::Status Server::Start() {
     thread->Start();
   }
   return absl::OkStatus();
+}
+
+// As if the broker had run and stopped, and before the threads are gone that the journal calls.
+absl::Status Server::CloseAfter(const absl::Status& failure) {
+  if (const auto closed = persistence_.Close(); !closed.ok()) {
+    spdlog::error("not everything is on disk: {}", std::string(closed.message()));
+  }
+  return failure;
 }
 
 void Server::RequestStop() {
@@ -238,35 +249,29 @@ void Server::Adopt(IoThread& thread, int descriptor, int family) {
     ::close(descriptor);
     return;
   }
-  error_code error;
-  Connection::Transport::Socket socket(thread.io());
-  socket.assign(asio::generic::stream_protocol(family, 0), descriptor, error);
-  if (error) {
+  const auto peer = AddressOf(descriptor, ::getpeername);
+  if (!peer) {  // it is gone already
     ::close(descriptor);
     return;
   }
-  // The peer may be gone already. From here on the socket closes the descriptor, and closing it
-  // twice would hit a connection that another thread accepted in between.
-  const auto peer = socket.remote_endpoint(error);
-  if (error) return;
-  if (config_.protected_mode && !config_.has_password && !IsLoopback(peer)) {
+  if (config_.protected_mode && !config_.has_password && !IsLoopback(*peer)) {
     statistics_.thread(thread.index()).rejected_connections.Add();
-    socket.release(error);
     Refuse(descriptor, kProtectedMode);
     return;
   }
   const bool unix_socket = family == AF_UNIX;
-  const std::string local = unix_socket ? "" : Describe(socket.local_endpoint(error));
+  std::string local;
   if (!unix_socket) {
-    socket.set_option(asio::ip::tcp::no_delay(true), error);
+    if (const auto address = AddressOf(descriptor, ::getsockname)) local = Describe(*address);
+    const int on = 1;
+    (void)::setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     KeepAlive(descriptor, static_cast<int>(config_.tcp_keepalive_seconds.load()));
   }
-  auto connection = std::make_shared<Connection>(
-      thread, std::make_unique<Connection::Transport>(std::move(socket)));
+  auto connection = std::make_shared<Connection>(thread, descriptor);
   ClientInfo& info = *connection->client().info;
   info.id = clients_.NextId();
   info.descriptor = descriptor;
-  info.address = unix_socket ? config_.unixsocket.get() + ":0" : Describe(peer);
+  info.address = unix_socket ? config_.unixsocket.get() + ":0" : Describe(*peer);
   info.local_address = unix_socket ? info.address : local;
   info.connected_at_ms = UnixMillis();
   info.last_interaction_ms = info.connected_at_ms;
@@ -295,9 +300,7 @@ void Server::ResetStatistics(std::function<void()> done) {
 
 void Server::ScheduleCron(IoThread& thread) {
   const auto period = std::chrono::milliseconds(1000 / config_.hz.load());
-  auto timer = std::make_shared<asio::steady_timer>(thread.io(), period);
-  timer->async_wait([this, &thread, timer](const error_code& error) {
-    if (error) return;
+  thread.StartTimer(period, [this, &thread] {
     Cron(thread);
     ScheduleCron(thread);
   });

@@ -160,6 +160,11 @@ bool Entry::TrySetString(std::string_view value) {
     return true;
   }
   // A block much larger than the value would be kept for nothing: let the caller make a new one.
+  if (value.size() > kMaxInlineString) {
+    if (form_ != Form::kHeap || payload_.heap->capacity() / 2 > value.size()) return false;
+    payload_.heap->assign(value);
+    return true;
+  }
   const bool fits = value.size() <= inline_capacity_ && value.size() + 32 > inline_capacity_;
   if (!fits) return false;
   if (form_ == Form::kHeap) delete payload_.heap;

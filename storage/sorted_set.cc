@@ -205,7 +205,7 @@ void SortedSet::RemoveRange(RankRange range, Visitor visit) {
     packed_.Erase(begin, end, range.size());
     return;
   }
-  std::vector<ScoredMember*> nodes;
+  absl::InlinedVector<ScoredMember*, 16> nodes;
   nodes.reserve(range.size());
   table_->index.ForEach(range.begin, range.end, [&](ScoredMember* node) { nodes.push_back(node); });
   table_->index.EraseRange(range.begin, range.end);

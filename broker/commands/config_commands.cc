@@ -43,7 +43,7 @@ void Set(CommandContext& ctx) {
   for (size_t i = 2; i < ctx.args.size(); i += 2) pairs.emplace_back(ctx.arg(i), ctx.arg(i + 1));
   const absl::Status status = ctx.server.config().Set(pairs);
   SetLogLevel(ctx.server.config().loglevel);
-  ctx.thread.BeginTurn();  // so that the options hold for the next command
+  ctx.thread.ReadClock();  // so that the options hold for the next command
   ReplyStatus(ctx, status);
 }
 
