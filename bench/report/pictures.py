@@ -1,0 +1,261 @@
+"""Which figures go into which chart."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from report.charts import (
+    KEPT,
+    MISSED,
+    PLAIN,
+    Bar,
+    Bars,
+    Panel,
+    Point,
+    Row,
+    Series,
+    lines,
+    ratios,
+    side_by_side,
+)
+from report.figures import Results, Source, median
+from report.plan import (
+    ALL,
+    GROUP_MEMBERS,
+    GROUP_SENDS,
+    GROUP_SIZE_PROCESSES,
+    KEY_COUNTS,
+    LOADS,
+    ONE,
+    PROCESS_COUNT_MEMBERS,
+    PROCESS_COUNTS,
+    REDIS,
+    Subject,
+)
+from report.targets import Line, Verdict
+
+REDIS_COLOR, ONE_COLOR, ALL_COLOR, NATIVE_COLOR = "#c4483a", "#1f6f9c", "#4fb0d8", "#2a8c7d"
+COLORS = {REDIS.name: REDIS_COLOR, ONE.name: ONE_COLOR, ALL.name: ALL_COLOR}
+VERDICT_COLORS = {Verdict.KEPT: KEPT, Verdict.NOT_KEPT: MISSED}
+
+
+class Picture:
+    """A chart under its heading; empty where nothing of it was measured."""
+
+    def __init__(self, title: str, text: str, svg: str) -> None:
+        self.title, self.text, self.svg = title, text, svg
+
+
+def pictures(results: Results, found: list[Line], layers: dict[str, Any] | None) -> list[Picture]:
+    every = [
+        _shorter(found),
+        _longer(found),
+        _latency(results),
+        _group_size(results),
+        _processes(results),
+        _keys(results),
+        _layers(layers),
+    ]
+    return [each for each in every if each]
+
+
+# ---- ratios ----
+
+
+def _shorter(found: list[Line]) -> Picture | None:
+    wanted = [line for line in found if not (line.row.target and line.row.target.at_least)]
+    groups = _groups([line for line in wanted if line.row.target])
+    if not groups:
+        return None
+    svg = ratios("ratios", groups, 1.0, "ratio to Redis, or to what the heading says")
+    return Picture(
+        "Ratios with their targets: shorter is better",
+        "The black mark is the target, the thin line reaches from the smallest to the largest "
+        "ratio of a round. At 1 there is no difference. Green keeps its target, orange does not, "
+        "grey is not judged on this machine; hatched (?) is worthless, because the rounds differ "
+        "too much.",
+        svg,
+    )
+
+
+def _longer(found: list[Line]) -> Picture | None:
+    groups = _groups([line for line in found if line.row.target and line.row.target.at_least])
+    if not groups:
+        return None
+    svg = ratios("gains", groups, 1.0, "ratio of two threads to one")
+    return Picture(
+        "Two threads beside one: longer is better",
+        "Marks and colours as above. Grey is not judged on this machine, because loader and "
+        "server share too few cores.",
+        svg,
+    )
+
+
+def _groups(found: list[Line]) -> list[Bars]:
+    groups: dict[str, list[Bar]] = {}
+    for line in found:
+        if line.ratio is None:
+            continue
+        bar = Bar(
+            line.row.label,
+            line.ratio.median,
+            line.ratio.smallest,
+            line.ratio.largest,
+            line.row.target.limit if line.row.target else None,
+            VERDICT_COLORS.get(line.verdict, PLAIN),
+            line.worthless,
+        )
+        groups.setdefault(line.row.section.title, []).append(bar)
+    return [Bars(title, bars) for title, bars in groups.items()]
+
+
+# ---- lines ----
+
+
+def _series(
+    results: Results,
+    label: str,
+    color: str,
+    figure: str,
+    subject: Subject,
+    points: list[tuple[float, str]],
+    dashed: bool = False,
+) -> Series | None:
+    """From pairs of x and the measurement that was made there."""
+    found = []
+    for x, measurement in points:
+        rounds = Source(measurement, subject.name, figure).rounds(results)
+        if rounds and not math.isnan(x):
+            found.append(Point(x, median(rounds), min(rounds), max(rounds)))
+    return Series(label, color, found, dashed) if found else None
+
+
+def _present(series: list[Series | None]) -> list[Series]:
+    return [each for each in series if each]
+
+
+def _latency(results: Results) -> Picture | None:
+    points = []
+    for load in LOADS:
+        name = f"latency-{round(load * 100)}"
+        answers = results.get(name, {}).get(REDIS.name, [])
+        offered = median([float(answer["settings"]["rate"]) for answer in answers])
+        points.append((offered / 1000, name))
+    panels = []
+    for figure, title in (("p50", "median"), ("p99.9", "99.9th percentile")):
+        series = [
+            _series(results, subject.label, COLORS[subject.name], figure, subject, points)
+            for subject in (REDIS, ONE, ALL)
+        ]
+        x, y = "offered load, thousand SET per second", "latency, us"
+        panels.append(Panel(title, x, y, _present(series), log_x=False))
+    if not panels[0].series:
+        return None
+    shares = ", ".join(f"{load:.0%}" for load in LOADS)
+    return Picture(
+        "Latency against offered load: lower is better",
+        "SET unpipelined over 50 connections in an open loop: latency counts from the moment at "
+        f"which a request was to be sent. The loads are {shares} of the rate that saturated "
+        "Redis; all servers get the same.",
+        lines("latency", panels),
+    )
+
+
+def _group_send_series(results: Results, kind: str, counts: tuple[int, ...]) -> list[Series]:
+    series = []
+    for workload, subjects in GROUP_SENDS:
+        for subject in subjects:
+            native = workload.startswith("native")
+            label = (
+                "native layer on Chorale" if native else f"channels_redis core on {subject.label}"
+            )
+            label = label.replace(ONE.label, "Chorale")
+            color = NATIVE_COLOR if native else COLORS[subject.name]
+            points = [(float(count), f"{workload}-{kind}-{count}") for count in counts]
+            series.append(_series(results, label, color, "cpu", subject, points))
+    return _present(series)
+
+
+def _group_size(results: Results) -> Picture | None:
+    series = _group_send_series(results, "members", GROUP_MEMBERS)
+    if not series:
+        return None
+    panel = Panel("", "channels in the group", "us of server CPU per group_send", series)
+    return Picture(
+        "Cost of group_send against the size of the group: lower is better",
+        f"The channels belong to {GROUP_SIZE_PROCESSES} processes; sequences replayed, one thread.",
+        lines("group-size", [panel]),
+    )
+
+
+def _processes(results: Results) -> Picture | None:
+    series = _group_send_series(results, "processes", PROCESS_COUNTS)
+    if not series:
+        return None
+    panel = Panel("", "processes", "us of server CPU per group_send", series)
+    return Picture(
+        "Cost of group_send against the number of processes: lower is better",
+        f"The group has {PROCESS_COUNT_MEMBERS} channels, spread evenly; sequences replayed, "
+        "one thread.",
+        lines("processes", [panel]),
+    )
+
+
+def _keys(results: Results) -> Picture | None:
+    panels = []
+    for workload in ("set", "get"):
+        points = [(float(count), f"{workload}-keys-{count}") for count in KEY_COUNTS]
+        series = [
+            _series(results, subject.label, COLORS[subject.name], "cpu", subject, points)
+            for subject in (REDIS, ONE)
+        ]
+        y = "us of server CPU per operation"
+        panels.append(
+            Panel(f"{workload.upper()}, pipeline 16", "keys", y, _present(series), log_y=False)
+        )
+    if not any(panel.series for panel in panels):
+        return None
+    return Picture(
+        "Cost of a command against the number of keys: lower is better",
+        "Random keys of so many; one thread.",
+        lines("keys", [panel for panel in panels if panel.series]),
+    )
+
+
+# ---- layers in Python ----
+
+LAYER_COLORS = {
+    "core": REDIS_COLOR,
+    "pubsub": "#e09a6d",
+    "core@chorale": ONE_COLOR,
+    "pubsub@chorale": ALL_COLOR,
+    "chorale": NATIVE_COLOR,
+    "memory": PLAIN,
+}
+
+
+def _layers(layers: dict[str, Any] | None) -> Picture | None:
+    if not layers:
+        return None
+    rows, titles = [], []
+    for scenario in layers["scenarios"]:
+        charts = []
+        for figure in scenario["figures"]:
+            if not figure.get("better"):
+                continue
+            values = [
+                (name, median(figure["values"].get(name) or []), LAYER_COLORS[name])
+                for name in layers["columns"]
+            ]
+            charts.append(Row(f"{figure['label']}\n({figure['better']} is better)", values))
+        rows.append(charts)
+        titles.append(scenario["title"])
+    return Picture(
+        "Channel layers in Python, side by side",
+        "core and pubsub are those of channels_redis, on Redis or, with @chorale, on Chorale; "
+        "chorale is channels_chorale on Chorale; memory is the in-memory layer of channels, which "
+        "one process has for itself: it costs no server and reaches no other process. "
+        "Senders, receivers and servers share the cores of this machine.",
+        side_by_side("layers", rows, titles),
+    )
