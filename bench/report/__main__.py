@@ -22,8 +22,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-from servers import CHORALE_SERVER, ROOT, find_tools
-
 from report.figures import Results
 from report.page import page
 from report.pictures import pictures
@@ -31,13 +29,14 @@ from report.plan import LAYERS, chosen, measurements
 from report.running import Failure, Pace, Programs, measure, measure_layers
 from report.table import summary, text
 from report.targets import ROWS, Line, Verdict, judge
+from servers import CHORALE_SERVER, ROOT, find_tools
 
 CORES = len(os.sched_getaffinity(0))
 FULL = Pace(rounds=5, seconds=1.5, warm_up=0.5, curve_rounds=5)
 QUICK = Pace(rounds=3, seconds=0.25, warm_up=0.05, curve_rounds=1)
 # Rounds and seconds of bench/layers.
 FULL_LAYERS = (5, 3.0)
-QUICK_LAYERS = (2, 0.3)
+QUICK_LAYERS = (1, 0.3)
 
 
 def parse(words: list[str]) -> argparse.Namespace:

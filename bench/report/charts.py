@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import re
 from typing import NamedTuple
 
@@ -12,7 +13,7 @@ matplotlib.use("svg")
 
 from matplotlib.axes import Axes  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
-from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator  # noqa: E402
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator  # noqa: E402
 
 from report.figures import number  # noqa: E402
 
@@ -88,11 +89,20 @@ class Panel(NamedTuple):
     log_y: bool = True
 
 
+class Value(NamedTuple):
+    """Not a number where there is none."""
+
+    label: str
+    value: float
+    text: str  # as it is written beside the bar
+    color: str
+
+
 class Row(NamedTuple):
     """One pair of axes with bars for things of one kind."""
 
     title: str
-    values: list[tuple[str, float, str]]  # label, value, color
+    values: list[Value]
 
 
 def _svg(figure: Figure, name: str) -> str:
@@ -201,6 +211,7 @@ def _scale(axes: Axes, panel: Panel) -> None:
         axes.set_xlim(left=0)
     if panel.log_y:
         axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_minor_formatter(NullFormatter())
     else:
         axes.set_ylim(bottom=0)
@@ -226,13 +237,12 @@ def side_by_side(name: str, rows: list[list[Row]], titles: list[str]) -> str:
 
 def _small_bars(axes: Axes, chart: Row) -> None:
     places = range(len(chart.values))
-    known = [0.0 if value != value else value for _, value, _ in chart.values]
-    axes.barh(places, known, height=0.66, color=[color for *_, color in chart.values])
-    reach = max(known) or 1.0
-    for place, value in zip(places, (value for _, value, _ in chart.values), strict=True):
-        end = 0.0 if value != value else value
-        axes.text(end + 0.02 * reach, place, number(value), va="center", fontsize=8)
-    axes.set_yticks(places, [label for label, *_ in chart.values])
+    lengths = [0.0 if math.isnan(each.value) else each.value for each in chart.values]
+    axes.barh(places, lengths, height=0.66, color=[each.color for each in chart.values])
+    reach = max(lengths) or 1.0
+    for place, length, each in zip(places, lengths, chart.values, strict=True):
+        axes.text(length + 0.02 * reach, place, each.text, va="center", fontsize=8)
+    axes.set_yticks(places, [each.label for each in chart.values])
     axes.set_ylim(len(chart.values) - 0.5, -0.5)
     axes.set_xlim(0, reach * 1.28)
     axes.set_xticks([])

@@ -22,6 +22,7 @@ table { border-collapse: collapse; width: 100%; font-size: .85rem; margin: .6rem
 th, td { text-align: right; padding: .22rem .5rem; border-bottom: 1px solid #edf0f3;
   font-variant-numeric: tabular-nums; white-space: nowrap; }
 th { font-weight: 600; } th:first-child, td:first-child { text-align: left; white-space: normal; }
+.targets td:first-child { width: 36%; }
 tr.section th { padding-top: 1.1rem; border-bottom: 1px solid #66717e; }
 td.note { text-align: left; color: #66717e; white-space: normal; padding-left: 1.6rem; }
 .kept { color: #1c7568; } .missed { color: #b8431c; font-weight: 600; } .other { color: #66717e; }
@@ -93,7 +94,7 @@ def _table(lines: list[Line]) -> str:
         rows.append(_row(line))
         for note in line.notes:
             rows.append(f'<tr><td class="note" colspan="7">{escape(note)}</td></tr>')
-    return "<table>\n" + "\n".join(rows) + "\n</table>"
+    return '<table class="targets">\n' + "\n".join(rows) + "\n</table>"
 
 
 def _row(line: Line) -> str:
@@ -121,10 +122,6 @@ def _layers(layers: dict[str, Any] | None) -> str:
     for scenario in layers["scenarios"]:
         rows.append(_cells("th", (scenario["title"], *layers["columns"]), "section"))
         for figure in scenario["figures"]:
-            cells = [_layer_cell(figure, name) for name in layers["columns"]]
+            cells = [figure["cells"][name] for name in layers["columns"]]
             rows.append(_cells("td", (figure["label"], *cells)))
     return "<table>\n" + "\n".join(rows) + "\n</table>"
-
-
-def _layer_cell(figure: dict[str, Any], column: str) -> str:
-    return figure["cells"].get(column, "-")

@@ -15,6 +15,7 @@ from report.charts import (
     Point,
     Row,
     Series,
+    Value,
     lines,
     ratios,
     side_by_side,
@@ -242,20 +243,27 @@ def _layers(layers: dict[str, Any] | None) -> Picture | None:
     for scenario in layers["scenarios"]:
         charts = []
         for figure in scenario["figures"]:
-            if not figure.get("better"):
+            if not figure["better"]:
                 continue
             values = [
-                (name, median(figure["values"].get(name) or []), LAYER_COLORS[name])
+                Value(
+                    name,
+                    median(figure["values"][name]),
+                    figure["cells"][name],
+                    LAYER_COLORS[name],
+                )
                 for name in layers["columns"]
             ]
             charts.append(Row(f"{figure['label']}\n({figure['better']} is better)", values))
         rows.append(charts)
         titles.append(scenario["title"])
+    count = layers["rounds"]
     return Picture(
         "Channel layers in Python, side by side",
         "core and pubsub are those of channels_redis, on Redis or, with @chorale, on Chorale; "
         "chorale is channels_chorale on Chorale; memory is the in-memory layer of channels, which "
         "one process has for itself: it costs no server and reaches no other process. "
-        "Senders, receivers and servers share the cores of this machine.",
+        "Senders, receivers and servers share the cores of this machine. "
+        + ("One round: how much noise changes is not known." if count == 1 else f"{count} rounds."),
         side_by_side("layers", rows, titles),
     )

@@ -9,10 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from servers import Server
-
 from report.figures import Answer, Results
 from report.plan import REDIS, SATURATION, Measurement, Subject
+from servers import Server
 
 # Beyond the time that a run is given: to connect, to fill, to warm up.
 PATIENCE = 120.0
