@@ -33,7 +33,7 @@ from servers import CHORALE_SERVER, ROOT, find_tools
 
 CORES = len(os.sched_getaffinity(0))
 FULL = Pace(rounds=5, seconds=1.5, warm_up=0.5, curve_rounds=5)
-QUICK = Pace(rounds=3, seconds=0.25, warm_up=0.05, curve_rounds=1)
+QUICK = Pace(rounds=3, seconds=0.2, warm_up=0.05, curve_rounds=1)
 # Rounds and seconds of bench/layers.
 FULL_LAYERS = (5, 3.0)
 QUICK_LAYERS = (1, 0.3)
