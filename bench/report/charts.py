@@ -168,9 +168,13 @@ def _bar(axes: Axes, y: float, bar: Bar, reach: float) -> None:
 
 
 def lines(name: str, panels: list[Panel]) -> str:
-    """Lines with a point for each measurement, and the range of the rounds around it."""
+    """Lines with a point for each measurement, and the range of the rounds around it.
+
+    All panels have the same series.
+    """
     figure = Figure(figsize=(WIDTH, 3.6), layout="constrained")
-    for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+    grid = figure.subplots(1, len(panels), squeeze=False)[0]
+    for axes, panel in zip(grid, panels, strict=True):
         for series in panel.series:
             points = sorted(series.points)
             xs, ys = [each.x for each in points], [each.y for each in points]
@@ -197,7 +201,7 @@ def lines(name: str, panels: list[Panel]) -> str:
         axes.set_xlabel(panel.x)
         axes.set_ylabel(panel.y)
         axes.grid(linewidth=0.6)
-        axes.legend(fontsize=8)
+    figure.legend(*grid[0].get_legend_handles_labels(), loc="outside upper left", ncols=4)
     return _svg(figure, name)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from report.charts import (
@@ -20,7 +19,7 @@ from report.charts import (
     ratios,
     side_by_side,
 )
-from report.figures import Results, Source, median
+from report.figures import Results, Source, median, number
 from report.plan import (
     ALL,
     GROUP_MEMBERS,
@@ -32,6 +31,7 @@ from report.plan import (
     PROCESS_COUNT_MEMBERS,
     PROCESS_COUNTS,
     REDIS,
+    SATURATION,
     Subject,
 )
 from report.targets import Line, Verdict
@@ -127,7 +127,7 @@ def _series(
     found = []
     for x, measurement in points:
         rounds = Source(measurement, subject.name, figure).rounds(results)
-        if rounds and not math.isnan(x):
+        if rounds:
             found.append(Point(x, median(rounds), min(rounds), max(rounds)))
     return Series(label, color, found, dashed) if found else None
 
@@ -137,28 +137,23 @@ def _present(series: list[Series | None]) -> list[Series]:
 
 
 def _latency(results: Results) -> Picture | None:
-    points = []
-    for load in LOADS:
-        name = f"latency-{round(load * 100)}"
-        answers = results.get(name, {}).get(REDIS.name, [])
-        offered = median([float(answer["settings"]["rate"]) for answer in answers])
-        points.append((offered / 1000, name))
+    points = [(load * 100, f"latency-{round(load * 100)}") for load in LOADS]
+    rate = median(Source(SATURATION, REDIS.name, "throughput").rounds(results))
     panels = []
     for figure, title in (("p50", "median"), ("p99.9", "99.9th percentile")):
         series = [
             _series(results, subject.label, COLORS[subject.name], figure, subject, points)
             for subject in (REDIS, ONE, ALL)
         ]
-        x, y = "offered load, thousand SET per second", "latency, us"
-        panels.append(Panel(title, x, y, _present(series), log_x=False))
+        x = f"offered load, % of the {number(rate)} per second that saturate Redis"
+        panels.append(Panel(title, x, "latency, us", _present(series), log_x=False))
     if not panels[0].series:
         return None
-    shares = ", ".join(f"{load:.0%}" for load in LOADS)
     return Picture(
         "Latency against offered load: lower is better",
         "SET unpipelined over 50 connections in an open loop: latency counts from the moment at "
-        f"which a request was to be sent. The loads are {shares} of the rate that saturated "
-        "Redis; all servers get the same.",
+        "which a request was to be sent. All servers get the same load, a share of what saturated "
+        "Redis in that round.",
         lines("latency", panels),
     )
 
