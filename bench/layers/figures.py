@@ -10,7 +10,7 @@ from columns import CHORALE, CORE, PUBSUB, Column
 
 # A figure whose largest value is so many times the smallest one says nothing.
 WORTHLESS_SPREAD = 1.5
-LABEL_WIDTH, CELL_WIDTH, RATIO_WIDTH = 44, 10, 24
+LABEL_WIDTH, CELL_WIDTH, RATIO_WIDTH = 50, 10, 24
 
 
 class Limit(NamedTuple):
