@@ -44,8 +44,11 @@ absl::StatusOr<std::unique_ptr<Bench>> Bench::Open(const Options& options) {
 }
 
 Driver& Bench::AddDriver(size_t number, std::unique_ptr<Operations> operations) {
-  drivers_.push_back(
-      std::make_unique<Driver>(loop(number), std::move(operations), options_.pipeline));
+  return AddDriver(number, std::move(operations), options_.pipeline);
+}
+
+Driver& Bench::AddDriver(size_t number, std::unique_ptr<Operations> operations, size_t depth) {
+  drivers_.push_back(std::make_unique<Driver>(loop(number), std::move(operations), depth));
   loop(number).AddDriver(*drivers_.back());
   return *drivers_.back();
 }

@@ -34,8 +34,10 @@ class Bench {
 
   // The loop that gets connection `number`: all in turn.
   Loop& loop(size_t number) { return *loops_[number % loops_.size()]; }
-  // Makes a driver on that loop. Its connection is not open yet.
+  // Makes a driver on that loop, of as many operations at a time as --pipeline says, or `depth`.
+  // Its connection is not open yet.
   Driver& AddDriver(size_t number, std::unique_ptr<Operations> operations);
+  Driver& AddDriver(size_t number, std::unique_ptr<Operations> operations, size_t depth);
 
   // Loads the server for so long or until so many operations have begun, and waits for their end.
   // What a measured round brings is added to the result.

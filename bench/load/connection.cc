@@ -23,8 +23,8 @@ constexpr size_t kLargestKeptOutput = 4 << 20;
 
 }  // namespace
 
-absl::Status Connection::Open(const Endpoint& endpoint, bool wait, uint32_t source) {
-  const absl::StatusOr<int> descriptor = endpoint.Connect(wait, source);
+absl::Status Connection::Open(const Endpoint& endpoint, bool wait) {
+  const absl::StatusOr<int> descriptor = endpoint.Connect(wait);
   if (!descriptor.ok()) return descriptor.status();
   descriptor_ = *descriptor;
   return absl::OkStatus();

@@ -11,7 +11,6 @@
 #include <absl/status/status.h>
 
 #include <cstddef>
-#include <cstdint>
 #include <initializer_list>
 #include <span>
 #include <string>
@@ -48,7 +47,7 @@ class Connection {
   Connection& operator=(const Connection&) = delete;
 
   // Connects; with `wait` false it may take until later, and what is in the output is sent then.
-  [[nodiscard]] absl::Status Open(const Endpoint& endpoint, bool wait = true, uint32_t source = 0);
+  [[nodiscard]] absl::Status Open(const Endpoint& endpoint, bool wait = true);
   void Close();
   int descriptor() const { return descriptor_; }
   bool is_open() const { return descriptor_ >= 0; }

@@ -52,6 +52,8 @@ void Driver::OnReply(Connection& replying, const client::Value& value) {
 void Driver::OnInputEnd(Connection& replying) {
   operations_->OnInputEnd(replying);
   Pump();
+  // The loop sends what is in the output of the connection that has been read.
+  if (&replying != &connection) loop_.Flush(connection);
 }
 
 }  // namespace chorale::bench

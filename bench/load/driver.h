@@ -33,7 +33,7 @@ class Operations {
   // All that had arrived was handed out; what is appended is sent.
   virtual void OnInputEnd(Connection&) {}
   // How many operations may begin, where something beside their replies has to be waited for.
-  virtual size_t Room() const { return std::numeric_limits<size_t>::max(); }
+  virtual size_t Room() { return std::numeric_limits<size_t>::max(); }
   // Whether nothing is under way any more beside operations whose replies are missing.
   virtual bool Idle() const { return true; }
 };

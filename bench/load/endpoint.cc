@@ -13,23 +13,6 @@
 #include <string>
 
 namespace chorale::bench {
-namespace {
-
-absl::Status Bind(int descriptor, uint32_t source) {
-  sockaddr_in from{};
-  from.sin_family = AF_INET;
-  from.sin_addr.s_addr = htonl(source);
-  // The port is chosen by connect, which knows that ports of other addresses are no obstacle.
-  const int on = 1;
-  setsockopt(descriptor, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
-  if (bind(descriptor, reinterpret_cast<const sockaddr*>(&from), sizeof(from)) != 0) {
-    return ErrnoStatus("bind");
-  }
-  return absl::OkStatus();
-}
-
-}  // namespace
-
 absl::Status ErrnoStatus(std::string_view what) {
   return absl::UnavailableError(
       absl::StrCat(absl::string_view(what.data(), what.size()), ": ", std::strerror(errno)));
@@ -71,7 +54,7 @@ absl::StatusOr<Endpoint> Endpoint::Find(const client::Address& address) {
   return endpoint;
 }
 
-absl::StatusOr<int> Endpoint::Connect(bool wait, uint32_t source) const {
+absl::StatusOr<int> Endpoint::Connect(bool wait) const {
   const int family = address_.ss_family;
   // A Unix socket is connected at once or, while the server's backlog is full, not at all.
   const bool waits = wait || family == AF_UNIX;
@@ -79,9 +62,7 @@ absl::StatusOr<int> Endpoint::Connect(bool wait, uint32_t source) const {
   const int descriptor = socket(family, type, 0);
   if (descriptor < 0) return ErrnoStatus("socket");
   absl::Status status;
-  if (source != 0 && family == AF_INET) status = Bind(descriptor, source);
-  if (status.ok() &&
-      connect(descriptor, reinterpret_cast<const sockaddr*>(&address_), size_) != 0 &&
+  if (connect(descriptor, reinterpret_cast<const sockaddr*>(&address_), size_) != 0 &&
       (waits || errno != EINPROGRESS)) {
     status = ErrnoStatus("connect");
   }
@@ -92,11 +73,6 @@ absl::StatusOr<int> Endpoint::Connect(bool wait, uint32_t source) const {
   const int on = 1;
   if (family != AF_UNIX) setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
   return descriptor;
-}
-
-bool Endpoint::is_loopback() const {
-  if (address_.ss_family != AF_INET) return false;
-  return ntohl(reinterpret_cast<const sockaddr_in*>(&address_)->sin_addr.s_addr) >> 24 == 127;
 }
 
 }  // namespace chorale::bench

@@ -173,7 +173,6 @@ absl::StatusOr<Options> ReadOptions(std::span<const std::string_view> words,
         absl::StrCat("unknown workload ", View(options.workload), "; --list shows all"));
   }
   if (absl::Status status = Complete(*known, &options); !status.ok()) return status;
-  options.threads = std::min(options.threads, options.connections);
   return options;
 }
 

@@ -152,10 +152,10 @@ std::string ToText(const Options& options, const Result& result) {
   if (!result.first_error.empty()) {
     absl::StrAppendFormat(&text, "first error %s\n", result.first_error);
   }
-  text += LatencyText("latency", result.latency);
+  if (result.latency.count() > 0) text += LatencyText("latency", result.latency);
   if (result.deliveries > 0) {
-    text += LatencyText(absl::StrFormat("%d deliveries", result.deliveries).c_str(),
-                        result.delivery_latency);
+    absl::StrAppendFormat(&text, "deliveries  %d\n", result.deliveries);
+    text += LatencyText("their time", result.delivery_latency);
   }
   if (result.server) text += ServerText(result);
   absl::StrAppendFormat(&text,

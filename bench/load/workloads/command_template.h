@@ -31,17 +31,27 @@ class CommandTemplate {
   void Append(Next next, std::string* out) const {
     const size_t begin = out->size();
     out->append(bytes_);
-    for (const size_t at : numbers_) Write(next(), out->data() + begin + at);
+    for (const size_t at : numbers_) WriteOverZeros(next(), out->data() + begin + at);
   }
 
   // Twelve digits, with zeros in front.
   static void Write(uint32_t number, char* digits) {
-    for (size_t i = kNumber.size(); i > 0 && number > 0; number /= 10) {
+    for (size_t i = kNumber.size(); i > 0; number /= 10) {
+      digits[--i] = static_cast<char>('0' + number % 10);
+    }
+  }
+  // Over the number at the end of a text.
+  static void Overwrite(uint32_t number, std::string* text) {
+    Write(number, text->data() + text->size() - kNumber.size());
+  }
+
+ private:
+  static void WriteOverZeros(uint32_t number, char* digits) {
+    for (size_t i = kNumber.size(); number > 0; number /= 10) {
       digits[--i] = static_cast<char>('0' + number % 10);
     }
   }
 
- private:
   std::string bytes_;
   std::vector<size_t> numbers_;
 };
