@@ -97,8 +97,8 @@ def _publish() -> Iterable[Measurement]:
 
 def _memory() -> Iterable[Measurement]:
     for name, workload, options in (
-        ("memory-string", "memory_string", {"keys": 200_000}),
-        ("memory-zset", "memory_zset", {"keys": 1_000, "members": 100}),
+        ("memory-string", "memory_string", {"keys": 1_000_000}),
+        ("memory-zset", "memory_zset", {"keys": 10_000, "members": 100}),
         ("memory-idle", "idle", {"connections": 2_000}),
     ):
         yield Measurement(name, "memory", workload, (REDIS, ONE), options)
