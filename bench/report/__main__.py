@@ -26,16 +26,17 @@ from report.figures import Results
 from report.page import page
 from report.pictures import pictures
 from report.plan import LAYERS, chosen, measurements
+from report.rows import ROWS
 from report.running import Failure, Pace, Programs, measure, measure_layers
-from report.table import summary, text
-from report.targets import ROWS, Line, Verdict, judge
+from report.table import layers_text, summary, text
+from report.verdicts import Line, Verdict, judge
 from servers import CHORALE_SERVER, ROOT, find_tools
 
 CORES = len(os.sched_getaffinity(0))
-FULL = Pace(rounds=5, seconds=1.5, warm_up=0.5, curve_rounds=5)
-QUICK = Pace(rounds=3, seconds=0.2, warm_up=0.05, curve_rounds=1)
+FULL = Pace(rounds=5, seconds=1.0, warm_up=0.3, curve_rounds=5)
+QUICK = Pace(rounds=3, seconds=0.15, warm_up=0.05, curve_rounds=1)
 # Rounds and seconds of bench/layers.
-FULL_LAYERS = (5, 3.0)
+FULL_LAYERS = (3, 2.0)
 QUICK_LAYERS = (1, 0.3)
 
 
@@ -149,7 +150,7 @@ def write(document: dict[str, Any], lines: list[Line], results: Path) -> None:
     results.mkdir(parents=True, exist_ok=True)
     document["rows"] = [as_json(line) for line in lines]
     (results / "latest.json").write_text(json.dumps(document, indent=1) + "\n")
-    drawn = pictures(document["results"], lines, document.get("layers"))
+    drawn = pictures(document["results"], lines, document["layers"])
     (results / "report.html").write_text(page(document, lines, drawn))
 
 
@@ -169,6 +170,8 @@ def main(words: list[str]) -> int:
     lines = found(document)
     print("\n".join([document["command"], *document["machine"], *document["versions"], ""]))
     print(text(lines))
+    if document["layers"]:
+        print(layers_text(document["layers"]))
     print("\n" + "\n".join(summary(lines)))
     failures = [Failure(*each) for each in document["failures"]]
     for failure in failures:

@@ -74,11 +74,6 @@ class Ratio(NamedTuple):
     def largest(self) -> float:
         return max(self.rounds)
 
-    @property
-    def spread(self) -> float:
-        """How many times the smallest the largest is."""
-        return spread(self.rounds)
-
 
 def median(rounds: list[float]) -> float:
     return statistics.median(rounds) if rounds else math.nan
@@ -114,6 +109,11 @@ class Target(NamedTuple):
 
     def __str__(self) -> str:
         return f"at {'least' if self.at_least else 'most'} {self.limit:g}"
+
+
+def cell(rounds: list[float]) -> str:
+    """The median, marked if it says nothing."""
+    return number(median(rounds)) + (" ?" if is_worthless(rounds) else "")
 
 
 def number(value: float) -> str:

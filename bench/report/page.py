@@ -5,10 +5,11 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
-from report.figures import median, number
+from report.figures import cell, number
 from report.pictures import Picture
+from report.rows import Section
 from report.table import rounds, summary
-from report.targets import Line, Section, Verdict
+from report.verdicts import Line, Verdict
 
 STYLE = """
 :root { color-scheme: light; }
@@ -37,20 +38,23 @@ def page(document: dict[str, Any], lines: list[Line], pictures: list[Picture]) -
     parts = [
         "<h1>Chorale beside Redis</h1>",
         _machine(document),
-        "<h2>In short</h2>",
-        _list(summary(lines)),
         _failures(document),
-        "<h2>Every target</h2>",
-        f'<p class="faint">{escape(HOW_TO_READ)}</p>',
-        _table(lines),
     ]
+    if lines:
+        parts += [
+            "<h2>In short</h2>",
+            _list(summary(lines)),
+            "<h2>Every target</h2>",
+            f'<p class="faint">{escape(HOW_TO_READ)}</p>',
+            _table(lines),
+        ]
     for picture in pictures:
         parts += [
             f"<h2>{escape(picture.title)}</h2>",
             f'<p class="faint">{escape(picture.text)}</p>',
             picture.svg,
         ]
-    parts.append(_layers(document.get("layers")))
+    parts.append(_layers(document["layers"]))
     body = "\n".join(part for part in parts if part)
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -104,7 +108,7 @@ def _row(line: Line) -> str:
     ruling = f'<td class="{CLASSES.get(line.verdict, "other")}">{escape(line.ruling)}</td>'
     if line.ratio is None:
         return _cells("td", (label, "", "", "", "", target), extra=ruling)
-    figures = [number(median(each)) for each in (line.beside, line.own)]
+    figures = [cell(each) for each in (line.beside, line.own)]
     mark = " ?" if line.worthless else ""
     cells = (label, *figures, number(line.ratio.median) + mark, rounds(line), target)
     return _cells("td", cells, extra=ruling)

@@ -34,7 +34,7 @@ from report.plan import (
     SATURATION,
     Subject,
 )
-from report.targets import Line, Verdict
+from report.verdicts import Line, Verdict
 
 REDIS_COLOR, ONE_COLOR, ALL_COLOR, NATIVE_COLOR = "#c4483a", "#1f6f9c", "#4fb0d8", "#2a8c7d"
 COLORS = {REDIS.name: REDIS_COLOR, ONE.name: ONE_COLOR, ALL.name: ALL_COLOR}

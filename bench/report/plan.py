@@ -49,6 +49,8 @@ SATURATION = "saturation"
 LOADS = (0.1, 0.25, 0.5, 0.75, 0.9)
 GROUP_MEMBERS = (10, 100, 1_000, 10_000)
 GROUP_SIZE_PROCESSES = 10
+# The one of them that has a target.
+JUDGED_GROUP_MEMBERS = 1_000
 PROCESS_COUNTS = (1, 4, 20, 100)
 PROCESS_COUNT_MEMBERS = 400
 KEY_COUNTS = (1_000, 10_000, 100_000, 1_000_000)
@@ -92,7 +94,9 @@ def _threads(loader_threads: int) -> Iterable[Measurement]:
 def _publish() -> Iterable[Measurement]:
     for name, pipeline in (("publish-row", 16), ("publish-single", 1)):
         options = {"connections": 1000, "pipeline": pipeline}
-        yield Measurement(name, "publish", "publish", (REDIS, ONE, TWO), options)
+        # One at a time each takes tens of milliseconds.
+        longer = 2.0 if pipeline == 1 else 1.0
+        yield Measurement(name, "publish", "publish", (REDIS, ONE, TWO), options, longer=longer)
 
 
 def _memory() -> Iterable[Measurement]:
@@ -129,7 +133,8 @@ def _curves() -> Iterable[Measurement]:
                 "members": members // GROUP_SIZE_PROCESSES,
             }
             name = f"{workload}-members-{members}"
-            yield Measurement(name, "group-size", workload, subjects, options, curve=True)
+            curve = members != JUDGED_GROUP_MEMBERS
+            yield Measurement(name, "group-size", workload, subjects, options, curve)
         for processes in PROCESS_COUNTS:
             options = {"processes": processes, "members": PROCESS_COUNT_MEMBERS // processes}
             name = f"{workload}-processes-{processes}"

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from report.figures import WORTHLESS_SPREAD, median, number
-from report.targets import Line, Section, Verdict
+from typing import Any
+
+from report.figures import WORTHLESS_SPREAD, cell, number
+from report.rows import Section
+from report.verdicts import Line, Verdict
 
 LABEL_WIDTH = 68
 CELL_WIDTH = 13
+LAYER_LABEL_WIDTH, LAYER_WIDTH = 50, 16
 
 
 def text(lines: list[Line]) -> str:
@@ -30,7 +34,7 @@ def _line(line: Line) -> str:
     label = f"  {line.row.label}" + (f", {line.row.own.unit}" if line.row.own.unit else "")
     if line.ratio is None:
         return f"{label:{LABEL_WIDTH}}{Verdict.NOT_MEASURED.value:>{CELL_WIDTH}}"
-    cells = "".join(f"{number(median(each)):>{CELL_WIDTH}}" for each in (line.beside, line.own))
+    cells = "".join(f"{cell(each):>{CELL_WIDTH}}" for each in (line.beside, line.own))
     mark = " ?" if line.worthless else "  "
     target = str(line.row.target) if line.row.target else ""
     return (
@@ -47,11 +51,25 @@ def rounds(line: Line) -> str:
     return f"{number(line.ratio.smallest)} to {number(line.ratio.largest)}"
 
 
+def layers_text(layers: dict[str, Any]) -> str:
+    """The channel layers in Python: a column for each."""
+    written = []
+    for scenario in layers["scenarios"]:
+        heads = "".join(f"{name:>{LAYER_WIDTH}}" for name in layers["columns"])
+        written += ["", f"{scenario['title']:{LAYER_LABEL_WIDTH}}{heads}"]
+        for figure in scenario["figures"]:
+            cells = "".join(f"{figure['cells'][name]:>{LAYER_WIDTH}}" for name in layers["columns"])
+            written.append(f"  {figure['label']:{LAYER_LABEL_WIDTH - 2}}{cells}")
+    return "\n".join(written)
+
+
 def summary(lines: list[Line]) -> list[str]:
     """What is to be known first: how many targets are kept, and which not; what is worthless."""
     judged = [line for line in lines if line.is_judged]
     missed = [line for line in judged if line.verdict is Verdict.NOT_KEPT]
-    said = [f"{len(judged) - len(missed)} of {len(judged)} targets measured are kept."]
+    said = (
+        [f"{len(judged) - len(missed)} of {len(judged)} targets judged are kept."] if judged else []
+    )
     for line in missed:
         assert line.ratio
         said.append(

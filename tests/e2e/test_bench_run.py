@@ -13,9 +13,10 @@ import pytest
 from report.__main__ import found, main
 from report.figures import Ratio, Source, Target, is_worthless, number, ratio
 from report.plan import ALL, ONE, REDIS, SATURATION, TWO, chosen, measurements
+from report.rows import ROWS
 from report.running import Pace, load_command
 from report.table import summary, text
-from report.targets import ROWS, Verdict, judge
+from report.verdicts import Verdict, judge
 from support.prerequisites import program
 from support.server import REPOSITORY, binary_under_test
 
@@ -262,7 +263,7 @@ def test_the_summary_says_what_is_missed_and_what_is_worthless() -> None:
     results = set_p16([1.0, 1.0, 2.0], [0.8, 0.8, 0.8])
     line = judge(ROW, results, CORES)
     assert summary([line]) == [
-        "0 of 1 targets measured are kept.",
+        "0 of 1 targets judged are kept.",
         f"not kept, rounds disagree: {ROW.section.title}: {ROW.label}: 0.8, target at most 0.65",
         f"worthless, rounds differ by more than 1.5 times: {ROW.section.title}: {ROW.label}",
     ]

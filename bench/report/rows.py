@@ -3,21 +3,10 @@
 from __future__ import annotations
 
 import math
-from enum import Enum
 from typing import NamedTuple
 
-from report.figures import (
-    BUSY_LOADER,
-    Ratio,
-    Results,
-    Source,
-    Target,
-    is_worthless,
-    median,
-    number,
-    ratio,
-)
-from report.plan import ALL, ONE, REDIS, TWO, Subject
+from report.figures import Source, Target
+from report.plan import ALL, GROUP_SIZE_PROCESSES, JUDGED_GROUP_MEMBERS, ONE, REDIS, TWO
 
 
 class Section(NamedTuple):
@@ -40,42 +29,6 @@ class Row(NamedTuple):
     # Judged on machines of so many cores, and with fewer than so many.
     judged_from: int = 1
     judged_below: float = math.inf
-
-
-class Verdict(Enum):
-    KEPT = "kept"
-    NOT_KEPT = "not kept"
-    NO_TARGET = ""
-    NOT_JUDGED = "not judged"
-    NOT_MEASURED = "not measured"
-
-
-class Line(NamedTuple):
-    """A row with what was measured."""
-
-    row: Row
-    beside: list[float]  # of each round
-    own: list[float]
-    ratio: Ratio | None
-    verdict: Verdict
-    worthless: bool  # one of the figures, or their ratio
-    notes: list[str]
-
-    @property
-    def disagrees(self) -> bool:
-        """Some rounds keep the target and others do not."""
-        target = self.row.target
-        return bool(target and self.ratio and len(set(map(target.keeps, self.ratio.rounds))) > 1)
-
-    @property
-    def ruling(self) -> str:
-        """The verdict in words."""
-        doubt = ", rounds disagree" if self.disagrees and self.is_judged else ""
-        return self.verdict.value + doubt
-
-    @property
-    def is_judged(self) -> bool:
-        return self.verdict in (Verdict.KEPT, Verdict.NOT_KEPT)
 
 
 PLAIN = Section("Server CPU per command, one thread", "Redis", "Chorale")
@@ -131,29 +84,36 @@ def _sequences() -> list[Row]:
         row = _pair(SEQUENCES, f"{label}, one thread", name, limit)
         rows.append(row)
         if limit is not None:
-            own = Source(name, ALL.name, "cpu")
-            label = f"{label}, a thread for each core"
-            rows.append(row._replace(label=label, own=own))
-    for name, label in (
-        ("send_receive", "send + receive"),
-        ("group_send", "group_send to 100 processes"),
-    ):
-        for subject, threads in ((ONE, "one thread"), (ALL, "a thread for each core")):
-            rows.append(
-                Row(
-                    NATIVE,
-                    f"{label}, {threads}",
-                    Source(f"native_{name}", subject.name, "cpu"),
-                    Source(f"core_{name}", REDIS.name, "cpu"),
-                    Target(0.1),
-                )
-            )
+            own = row.own._replace(subject=ALL.name)
+            rows.append(row._replace(label=f"{label}, all cores", own=own))
     return rows
+
+
+def _native() -> list[Row]:
+    """Also with more channels than processes, as consumers of an application are."""
+    many = f"members-{JUDGED_GROUP_MEMBERS}"
+    groups = f"group_send to {JUDGED_GROUP_MEMBERS:,} channels in {GROUP_SIZE_PROCESSES} processes"
+    return [
+        Row(
+            NATIVE,
+            f"{label}, {threads}",
+            Source(f"native_{name}", subject.name, "cpu"),
+            Source(f"core_{name}", REDIS.name, "cpu"),
+            Target(0.1),
+        )
+        for name, label, subject, threads in (
+            ("send_receive", "send + receive", ONE, "one thread"),
+            ("send_receive", "send + receive", ALL, "all cores"),
+            ("group_send", "group_send to 100 processes", ONE, "one thread"),
+            ("group_send", "group_send to 100 processes", ALL, "all cores"),
+            (f"group_send-{many}", groups, ONE, "one thread"),
+        )
+    ]
 
 
 # Two threads of the server and two of the loader. With fewer, what one thread's work costs when two
 # run stands in for what the loader leaves no cores to show.
-_CORES_FOR_TWO_THREADS = 4
+CORES_FOR_TWO_THREADS = 4
 
 
 def _beside_one(section: Section, label: str, measurement: str, figure: str) -> Row:
@@ -167,14 +127,14 @@ def _threads() -> list[Row]:
     throughput, waits = "throughput", "waits of a thread per 1,000"
     return [
         _beside_one(THREADS, f"{throughput}, uniform keys", "threads-uniform", throughput)._replace(
-            target=faster, bounded=True, judged_from=_CORES_FOR_TWO_THREADS
+            target=faster, bounded=True, judged_from=CORES_FOR_TWO_THREADS
         ),
         _beside_one(
             THREADS,
             "per second of CPU, uniform keys; ratio of two busy threads",
             "threads-uniform",
             "per_cpu_second",
-        )._replace(target=faster, scale=2.0, judged_below=_CORES_FOR_TWO_THREADS),
+        )._replace(target=faster, scale=2.0, judged_below=CORES_FOR_TWO_THREADS),
         _beside_one(THREADS, f"{throughput}, one hot key", "threads-hot", throughput)._replace(
             target=Target(1.0, at_least=True), bounded=True
         ),
@@ -201,8 +161,8 @@ def _publish() -> list[Row]:
     )
     return [
         *rows,
-        time._replace(target=faster, bounded=True, judged_from=_CORES_FOR_TWO_THREADS),
-        cpu._replace(target=faster, scale=0.5, judged_below=_CORES_FOR_TWO_THREADS),
+        time._replace(target=faster, bounded=True, judged_from=CORES_FOR_TWO_THREADS),
+        cpu._replace(target=faster, scale=0.5, judged_below=CORES_FOR_TWO_THREADS),
     ]
 
 
@@ -232,57 +192,8 @@ def _latency() -> list[Row]:
             Source("latency-50", REDIS.name, "p99.9"),
             Target(1.0),
         )
-        for label, subject in (("p99.9, one thread", ONE), ("p99.9, a thread for each core", ALL))
+        for label, subject in (("p99.9, one thread", ONE), ("p99.9, all cores", ALL))
     ]
 
 
-ROWS = [*_plain(), *_sequences(), *_threads(), *_publish(), *_memory(), *_latency()]
-
-
-def judge(row: Row, results: Results, cores: int) -> Line:
-    own, beside = row.own.rounds(results), row.beside.rounds(results)
-    of_both = ratio(own, beside, row.scale)
-    notes = _notes(row, results, cores)
-    if of_both is None:
-        return Line(row, beside, own, None, Verdict.NOT_MEASURED, False, notes)
-    if row.target is None:
-        verdict = Verdict.NO_TARGET
-    elif not row.judged_from <= cores < row.judged_below:
-        verdict = Verdict.NOT_JUDGED
-    else:
-        verdict = Verdict.KEPT if row.target.keeps(of_both.median) else Verdict.NOT_KEPT
-    worthless = any(map(is_worthless, (own, beside, of_both.rounds)))
-    return Line(row, beside, own, of_both, verdict, worthless, notes)
-
-
-def _notes(row: Row, results: Results, cores: int) -> list[str]:
-    notes = []
-    for source in (row.own, row.beside):
-        answers = results.get(source.measurement, {}).get(source.subject, [])
-        errors = sum(answer.get("errors", 0) for answer in answers)
-        if errors:
-            notes.append(f"{errors:,} errors in {source.measurement} on {source.subject}")
-    if row.bounded:
-        notes += _bottleneck(row.own.measurement, results, cores)
-    return notes
-
-
-def _bottleneck(measurement: str, results: Results, cores: int) -> list[str]:
-    """What other than the server may have bounded a throughput of two threads."""
-    notes = []
-
-    def of(subject: Subject, figure: str) -> float:
-        return median(Source(measurement, subject.name, figure).rounds(results))
-
-    if cores < _CORES_FOR_TWO_THREADS:
-        loader = of(TWO, "loader_cpu")
-        # With one thread the slower of server and loader sets the pace, each on a core.
-        alone = max(of(ONE, "cpu"), of(ONE, "loader_cpu"))
-        notes.append(
-            f"{cores} cores, shared with the loader, which takes {number(loader)} us of CPU for "
-            f"each operation: {number(cores / (of(TWO, 'cpu') + loader) * alone)} times the "
-            "throughput of one thread at most"
-        )
-    if of(TWO, "loader_busy") >= BUSY_LOADER:
-        notes.append("the loader's busiest thread had no time left")
-    return notes
+ROWS = [*_plain(), *_sequences(), *_native(), *_threads(), *_publish(), *_memory(), *_latency()]
