@@ -30,6 +30,7 @@ double Histogram::Percentile(double percent) const {
   if (count_ == 0) return 0;
   const double wanted = std::ceil(percent / 100 * static_cast<double>(count_));
   const int64_t rank = std::clamp<int64_t>(static_cast<int64_t>(wanted), 1, count_);
+  if (rank == count_) return static_cast<double>(largest_);
   int64_t seen = 0;
   for (size_t i = 0; i < buckets_.size(); ++i) {
     seen += buckets_[i];

@@ -1,6 +1,7 @@
 #include "bench/load/workloads/channels_redis.h"
 
-#include <cstring>
+#include <algorithm>
+#include <charconv>
 
 #include "bench/load/clock.h"
 
@@ -35,14 +36,11 @@ const std::string_view kGroupSendScript = R"lua(
             )lua";
 
 Time::Time(double seconds) : seconds_(seconds) {
-  const std::string_view digits =
-      FormatDouble(seconds, std::span<char, kDoubleTextSize>(text_, kDoubleTextSize));
-  // The view need not begin where the buffer does.
-  std::memmove(text_, digits.data(), digits.size());
-  size_ = digits.size();
-  if (text().find_first_of(".e") != std::string_view::npos) return;
-  std::memcpy(text_ + size_, ".0", 2);
-  size_ += 2;
+  // The fewest digits that read back as the same, as Python's repr(); there are no exponents in
+  // times of this age.
+  char* end = std::to_chars(text_, text_ + kSpace, seconds, std::chars_format::fixed).ptr;
+  if (std::find(text_, end, '.') == end) end = std::copy_n(".0", 2, end);
+  size_ = static_cast<size_t>(end - text_);
 }
 
 Time Time::Now() { return Time(static_cast<double>(ReadClock(CLOCK_REALTIME)) / 1e9); }

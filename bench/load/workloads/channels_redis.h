@@ -4,13 +4,13 @@
 
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "bench/load/key_choice.h"
-#include "protocol/numbers.h"
 
 namespace chorale::bench::channels_redis {
 
@@ -31,13 +31,14 @@ class Time {
   static Time Now();
 
   std::string_view text() const { return {text_, size_}; }
-  double seconds() const { return seconds_; }
   // The whole seconds of it.
   int64_t whole_seconds() const { return static_cast<int64_t>(seconds_); }
 
  private:
+  static constexpr size_t kSpace = 350;  // of any double, if it is no time at all
+
   double seconds_;
-  char text_[kDoubleTextSize + 2];
+  char text_[kSpace + 2];
   size_t size_;
 };
 
