@@ -124,8 +124,14 @@ def measure_layers(
     compare = Path(__file__).resolve().parent.parent / "layers/compare.py"
     command = [sys.executable, str(compare), "--all", "--json", "-", "--server", programs.chorale]
     command += ["--rounds", str(rounds), "--seconds", str(seconds)]
-    # It reports its own progress to standard error.
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
-    if done.returncode != 0:
-        return None, [Failure("layers", "all", f"exit code {done.returncode}, see above")]
-    return json.loads(done.stdout), []
+    # Its progress goes to standard error. Ctrl-C does not reach it in a session of its own, and it
+    # is asked to end once, so that it can end what it has started.
+    with subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True) as process:
+        try:
+            written, _ = process.communicate()
+        except BaseException:
+            process.terminate()
+            raise
+    if process.returncode != 0:
+        return None, [Failure("layers", "all", f"exit code {process.returncode}, see above")]
+    return json.loads(written), []
