@@ -75,7 +75,6 @@ class Series(NamedTuple):
     label: str
     color: str
     points: list[Point]
-    dashed: bool = False
 
 
 class Panel(NamedTuple):
@@ -120,13 +119,13 @@ def _svg(figure: Figure, name: str) -> str:
     )
 
 
-def ratios(name: str, groups: list[Bars], unit: float | None, better: str) -> str:
-    """Horizontal bars with their targets; `unit`: a line at the ratio that says "the same"."""
+def ratios(name: str, groups: list[Bars], axis: str) -> str:
+    """Horizontal bars with their targets, and a line at the ratio that says "the same"."""
     rows = sum(len(group.bars) + 1.4 for group in groups)
     figure = Figure(figsize=(WIDTH, 0.235 * rows + 0.7), layout="constrained")
     axes = figure.subplots()
     every = [bar for group in groups for bar in group.bars]
-    shown = [value for bar in every for value in (bar.value, bar.target or 0, unit or 0)]
+    shown = [value for bar in every for value in (bar.value, bar.target or 0, 1)]
     reach = min(max(shown), 2.5) * 1.14
     labels: list[tuple[float, str]] = []
     y = 0.0
@@ -138,14 +137,13 @@ def ratios(name: str, groups: list[Bars], unit: float | None, better: str) -> st
             labels.append((y, bar.label))
             _bar(axes, y, bar, reach)
         y += 1
-    if unit is not None:
-        axes.axvline(unit, color=FAINT, linewidth=0.8, zorder=0.5)
+    axes.axvline(1, color=FAINT, linewidth=0.8, zorder=0.5)
     axes.set_yticks([at for at, _ in labels], [label for _, label in labels])
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(y - 0.4, -0.3)
     axes.set_xlim(0, reach)
     axes.grid(axis="x", linewidth=0.6)
-    axes.set_xlabel(better)
+    axes.set_xlabel(axis)
     axes.spines["left"].set_visible(False)
     return _svg(figure, name)
 
@@ -185,7 +183,6 @@ def lines(name: str, panels: list[Panel]) -> str:
                 markersize=4,
                 linewidth=1.6,
                 color=series.color,
-                linestyle="--" if series.dashed else "-",
                 label=series.label,
             )
             axes.vlines(

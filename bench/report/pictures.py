@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from report.charts import (
     KEPT,
@@ -41,14 +41,16 @@ COLORS = {REDIS.name: REDIS_COLOR, ONE.name: ONE_COLOR, ALL.name: ALL_COLOR}
 VERDICT_COLORS = {Verdict.KEPT: KEPT, Verdict.NOT_KEPT: MISSED}
 
 
-class Picture:
-    """A chart under its heading; empty where nothing of it was measured."""
+class Picture(NamedTuple):
+    """A chart under its heading."""
 
-    def __init__(self, title: str, text: str, svg: str) -> None:
-        self.title, self.text, self.svg = title, text, svg
+    title: str
+    text: str
+    svg: str
 
 
 def pictures(results: Results, found: list[Line], layers: dict[str, Any] | None) -> list[Picture]:
+    """Those of which something was measured."""
     every = [
         _shorter(found),
         _longer(found),
@@ -69,7 +71,7 @@ def _shorter(found: list[Line]) -> Picture | None:
     groups = _groups([line for line in wanted if line.row.target])
     if not groups:
         return None
-    svg = ratios("ratios", groups, 1.0, "ratio to Redis, or to what the heading says")
+    svg = ratios("ratios", groups, "ratio to Redis, or to what the heading says")
     return Picture(
         "Ratios with their targets: shorter is better",
         "The black mark is the target, the thin line reaches from the smallest to the largest "
@@ -84,7 +86,7 @@ def _longer(found: list[Line]) -> Picture | None:
     groups = _groups([line for line in found if line.row.target and line.row.target.at_least])
     if not groups:
         return None
-    svg = ratios("gains", groups, 1.0, "ratio of two threads to one")
+    svg = ratios("gains", groups, "ratio of two threads to one")
     return Picture(
         "Two threads beside one: longer is better",
         "Marks and colours as above. Grey is not judged on this machine, because loader and "
@@ -121,7 +123,6 @@ def _series(
     figure: str,
     subject: Subject,
     points: list[tuple[float, str]],
-    dashed: bool = False,
 ) -> Series | None:
     """From pairs of x and the measurement that was made there."""
     found = []
@@ -129,7 +130,7 @@ def _series(
         rounds = Source(measurement, subject.name, figure).rounds(results)
         if rounds:
             found.append(Point(x, median(rounds), min(rounds), max(rounds)))
-    return Series(label, color, found, dashed) if found else None
+    return Series(label, color, found) if found else None
 
 
 def _present(series: list[Series | None]) -> list[Series]:
