@@ -23,7 +23,6 @@ from report.figures import Results, Source, median, number
 from report.plan import (
     ALL,
     GROUP_MEMBERS,
-    GROUP_SENDS,
     GROUP_SIZE_PROCESSES,
     KEY_COUNTS,
     LOADS,
@@ -67,8 +66,7 @@ def pictures(results: Results, found: list[Line], layers: dict[str, Any] | None)
 
 
 def _shorter(found: list[Line]) -> Picture | None:
-    wanted = [line for line in found if not (line.row.target and line.row.target.at_least)]
-    groups = _groups([line for line in wanted if line.row.target])
+    groups = _groups([line for line in found if line.row.target and not line.row.target.at_least])
     if not groups:
         return None
     svg = ratios("ratios", groups, "ratio to Redis, or to what the heading says")
@@ -159,18 +157,18 @@ def _latency(results: Results) -> Picture | None:
     )
 
 
+GROUP_SEND_LINES = (
+    ("core_group_send", REDIS, "channels_redis core on Redis", REDIS_COLOR),
+    ("core_group_send", ONE, "channels_redis core on Chorale", ONE_COLOR),
+    ("native_group_send", ONE, "native layer on Chorale", NATIVE_COLOR),
+)
+
+
 def _group_send_series(results: Results, kind: str, counts: tuple[int, ...]) -> list[Series]:
     series = []
-    for workload, subjects in GROUP_SENDS:
-        for subject in subjects:
-            native = workload.startswith("native")
-            label = (
-                "native layer on Chorale" if native else f"channels_redis core on {subject.label}"
-            )
-            label = label.replace(ONE.label, "Chorale")
-            color = NATIVE_COLOR if native else COLORS[subject.name]
-            points = [(float(count), f"{workload}-{kind}-{count}") for count in counts]
-            series.append(_series(results, label, color, "cpu", subject, points))
+    for workload, subject, label, color in GROUP_SEND_LINES:
+        points = [(float(count), f"{workload}-{kind}-{count}") for count in counts]
+        series.append(_series(results, label, color, "cpu", subject, points))
     return _present(series)
 
 
