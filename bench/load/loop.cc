@@ -77,7 +77,8 @@ void Loop::Handle(Connection& connection, uint32_t events) {
 void Loop::Start(size_t first_driver, size_t all_drivers) {
   measured_ = round_->plan.measured;
   past_end_ = false;
-  ReadTheClock();
+  // A thread that comes late begins something all the same.
+  now_ = std::min(Now(), round_->plan.end - 1);
   // All drivers of all loops take turns; between two of this loop's lie those of the others.
   const double all = static_cast<double>(all_drivers);
   const double interval = round_->plan.rate > 0 ? all * 1e9 / round_->plan.rate : 0;

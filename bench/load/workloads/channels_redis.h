@@ -1,6 +1,6 @@
 // What channels_redis 4 sends, word for word: its scripts, its names, its times. A test records
-// both and compares them (tests/e2e/test_chorale_bench.py), so that a new release which changes
-// something is noticed.
+// both and compares them (tests/e2e/test_chorale_bench_sequences.py), so that a new release which
+// changes something is noticed.
 
 #pragma once
 

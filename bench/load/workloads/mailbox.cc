@@ -6,9 +6,14 @@ namespace chorale::bench {
 namespace {
 
 constexpr int64_t kDelay = kSecond / 50;
-constexpr int64_t kQuarterOfCapacity = 25;
+constexpr int64_t kQuarterOfCapacity = 25;  // of the usual 100
+constexpr int kCapacity = 10'000;
 
 }  // namespace
+
+absl::Status SetLayer(Connection& control) {
+  return control.Execute({"LAYER.SET", kLayer, "CAPACITY", kCapacity});
+}
 
 absl::Status Mailbox::Open(Connection& connection) {
   return connection.Execute({"MAILBOX.OPEN", kLayer, name_}, [this](const client::Value& reply) {

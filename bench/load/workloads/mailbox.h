@@ -16,6 +16,10 @@ namespace chorale::bench {
 
 constexpr std::string_view kLayer = "bench";
 
+// Gives the layer its policy. Its capacity is far above what is under way: the server may learn
+// late of what was consumed, and that is not to count as an error.
+[[nodiscard]] absl::Status SetLayer(Connection& control);
+
 class Mailbox {
  public:
   explicit Mailbox(std::string name) : name_(std::move(name)) {}

@@ -112,7 +112,7 @@ class GroupAdd final : public MailboxOperations {
 class Processes : public Workload {
  public:
   absl::Status Prepare(Bench& bench) override {
-    absl::Status status = bench.control().Execute({"LAYER.SET", kLayer});
+    absl::Status status = SetLayer(bench.control());
     for (uint32_t i = 0; status.ok() && i < bench.options().connections; ++i) {
       status = Add(bench, i);
     }
@@ -256,6 +256,7 @@ class GroupSend final : public GroupWorkload {
     return std::make_unique<Owner>(loop, Process(random_, options.members), senders_,
                                    options.value_size);
   }
+  absl::Status PrepareGroup(Bench& bench) override { return SetLayer(bench.control()); }
   std::unique_ptr<Operations> MakeSender(const Options& options, FanOut& fan_out) override {
     return std::make_unique<GroupSender>(fan_out, group_, options);
   }

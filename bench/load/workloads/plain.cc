@@ -18,8 +18,8 @@ constexpr const char* kKey = "key:000000000000";
 constexpr const char* kElement = "element:000000000000";
 constexpr size_t kMsetKeys = 10;
 // What a list grows to, or shrinks from, before it is made anew, and how many bytes at most.
-constexpr int64_t kListElements = 1'000'000;
-constexpr int64_t kListBytes = int64_t{256} << 20;
+constexpr int64_t kListElements = 250'000;
+constexpr int64_t kListBytes = int64_t{64} << 20;
 
 // What a workload does, and what it needs to find.
 enum class Data : uint8_t { kAny, kKeys, kEmptyList, kFullList, kFullSortedSet };
