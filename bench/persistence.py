@@ -26,7 +26,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from cpu_per_operation import ROOT, TICKS_PER_SECOND, find_tools, free_port
+from servers import CHORALE_SERVER, cpu_seconds, find_tools, free_port
 
 SETTINGS = ("memory", "everysec", "redis everysec", "always", "redis always")
 WORKLOADS = ("set", "lpush", "rpop", "zadd", "send")
@@ -67,8 +67,7 @@ class Server:
             return client.recv(4096)
 
     def cpu_seconds(self) -> float:
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
+        return cpu_seconds(self.process.pid)
 
     def memory(self, field: str) -> float:
         """Megabytes of resident memory: VmRSS now, VmHWM at most until now."""
@@ -230,7 +229,7 @@ def main() -> int:
     parser.add_argument("--keys", type=int, default=1_000_000)
     parser.add_argument("--threads", default="2")
     parser.add_argument("--directory", help="where the data directories are made")
-    parser.add_argument("--server", default=str(ROOT / "build/release/bin/chorale-server"))
+    parser.add_argument("--server", default=str(CHORALE_SERVER))
     parser.add_argument("--only", choices=("load", "restart", "traffic"))
     arguments = parser.parse_args()
     arguments.redis, arguments.benchmark = find_tools("redis-server", "redis-benchmark")

@@ -7,23 +7,28 @@ from typing import Any, NamedTuple
 
 class Column(NamedTuple):
     name: str
-    layer: str  # core, pubsub or chorale
-    server: str  # redis or chorale
+    layer: str  # core, pubsub, chorale or memory
+    server: str | None  # redis or chorale; None: the layer lives in its process
 
 
 CORE = Column("core", "core", "redis")
 PUBSUB = Column("pubsub", "pubsub", "redis")
 CHORALE = Column("chorale", "chorale", "chorale")
 COLUMNS = [CORE, PUBSUB, CHORALE]
-# channels_redis on Chorale.
+# channels_redis on Chorale, and the layer of channels itself, which reaches no other process.
 MORE_COLUMNS = [
     Column("core@chorale", "core", "chorale"),
     Column("pubsub@chorale", "pubsub", "chorale"),
+    Column("memory", "memory", None),
 ]
 
 
-def make_layer(layer: str, port: int, prefix: str) -> Any:
+def make_layer(layer: str, port: int | None, prefix: str) -> Any:
     """A layer with the defaults of its package, but for the prefix. Belongs to the process."""
+    if layer == "memory":
+        from channels.layers import InMemoryChannelLayer
+
+        return InMemoryChannelLayer()
     url = f"redis://127.0.0.1:{port}"
     if layer == "core":
         from channels_redis.core import RedisChannelLayer

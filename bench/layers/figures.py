@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import statistics
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from columns import CHORALE, CORE, PUBSUB, Column
 
 # A figure whose largest value is so many times the smallest one says nothing.
 WORTHLESS_SPREAD = 1.5
-LABEL_WIDTH, CELL_WIDTH, RATIO_WIDTH = 44, 10, 24
+LABEL_WIDTH, CELL_WIDTH, RATIO_WIDTH = 50, 10, 24
 
 
 class Limit(NamedTuple):
@@ -34,6 +34,7 @@ class Figure(NamedTuple):
     label: str
     limits: tuple[Limit, ...] = ()
     is_share: bool = False  # of 1; the worst round counts
+    better: str = ""  # "lower" or "higher", for those that bench/run draws
 
 
 class Scenario(NamedTuple):
@@ -47,23 +48,23 @@ Values = dict[Column, list[dict[str, float]]]
 ROUND_TRIPS = Scenario(
     "send then receive, one process",
     (
-        Figure("trip", "median, us", (Limit(CORE, False, 0.2),)),
-        Figure("trip_cpu", "server CPU for it, us", (Limit(CORE, False, 0.1),)),
+        Figure("trip", "median, us", (Limit(CORE, False, 0.2),), better="lower"),
+        Figure("trip_cpu", "server CPU for it, us", (Limit(CORE, False, 0.1),), better="lower"),
     ),
 )
 
 
-def group_scenario(channels: int, processes: int, *, limited: bool) -> Scenario:
+def group_scenario(channels: int, where: str, *, limited: bool = False) -> Scenario:
     rate = (Limit(CORE, True, 10), Limit(PUBSUB, True, 1.2)) if limited else ()
     cpu = (Limit(CORE, False, 0.05),) if limited else ()
     return Scenario(
-        f"group_send, {channels:,} channels in {processes} processes",
+        f"group_send, {channels:,} channels in {where}",
         (
             Figure("send", "median, one at a time, us"),
-            Figure("reach", "median until all have received it, us"),
-            Figure("rate", "delivered per second", rate),
+            Figure("reach", "median until all have received it, us", better="lower"),
+            Figure("rate", "delivered per second", rate, better="higher"),
             Figure("delivered", "delivered of those expected", is_share=True),
-            Figure("send_cpu", "server CPU per group_send, us", cpu),
+            Figure("send_cpu", "server CPU per group_send, us", cpu, better="lower"),
             Figure("receiver_cpu", "receivers' CPU per message delivered, us"),
         ),
     )
@@ -116,8 +117,33 @@ def verdicts(scenarios: dict[Scenario, Values]) -> tuple[list[str], bool]:
     return lines, all_kept
 
 
+def as_json(scenarios: dict[Scenario, Values]) -> list[dict[str, Any]]:
+    """For bench/run: the rounds of each figure by name of the column, and the table's cells."""
+    return [
+        {
+            "title": scenario.title,
+            "figures": [
+                {
+                    "key": figure.key,
+                    "label": figure.label,
+                    "better": figure.better,
+                    "values": {column.name: rounds for column, rounds in found.items()},
+                    "cells": {column.name: _cell(figure, found[column]) for column in found},
+                }
+                for figure in scenario.figures
+                for found in [_rounds(figure, values)]
+            ],
+        }
+        for scenario, values in scenarios.items()
+    ]
+
+
 def _rounds(figure: Figure, values: Values) -> dict[Column, list[float]]:
-    return {column: [each[figure.key] for each in rounds] for column, rounds in values.items()}
+    """Empty for a column that has no such figure, as a layer without a server has no server CPU."""
+    return {
+        column: [each[figure.key] for each in rounds if figure.key in each]
+        for column, rounds in values.items()
+    }
 
 
 def _ratios(rounds: dict[Column, list[float]], peer: Column) -> tuple[float, list[float]]:
@@ -132,7 +158,9 @@ def _ratio(figure: float, to: float) -> float:
 
 
 def _is_worthless(figure: Figure, rounds: list[float]) -> bool:
-    return not figure.is_share and max(rounds) > min(rounds) * WORTHLESS_SPREAD
+    if figure.is_share or not rounds:
+        return False
+    return max(rounds) > min(rounds) * WORTHLESS_SPREAD
 
 
 def _width(column: Column) -> int:
@@ -140,6 +168,8 @@ def _width(column: Column) -> int:
 
 
 def _cell(figure: Figure, rounds: list[float]) -> str:
+    if not rounds:
+        return "-"
     if figure.is_share:
         return _share(min(rounds))
     mark = " ?" if _is_worthless(figure, rounds) else ""

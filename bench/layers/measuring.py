@@ -8,9 +8,11 @@ from collections.abc import Callable, Coroutine
 from contextlib import ExitStack
 from typing import Any, NamedTuple
 
+import alone
 import workers
 from columns import Column
-from cpu_per_operation import Server
+
+from servers import Server
 
 # Seconds for a process to be set up, and for an answer beyond the time that it was given.
 PATIENCE = 60.0
@@ -72,22 +74,48 @@ class Worker:
         return self.answer(seconds)
 
 
-def _setting(column: Column, server: Server) -> workers.Setting:
+class _Cpu:
+    """The CPU time of the server since it was asked for last, if the layer has a server."""
+
+    def __init__(self, server: Server | None) -> None:
+        self._server = server
+        self._last = server.cpu_seconds() if server else 0.0
+
+    def per(self, key: str, count: int) -> dict[str, float]:
+        """Microseconds under that name, or nothing."""
+        if not self._server:
+            return {}
+        last, self._last = self._last, self._server.cpu_seconds()
+        return {key: (self._last - last) / count * MICROSECONDS}
+
+
+def _setting(column: Column, server: Server | None) -> workers.Setting:
     # A prefix of its own: nothing is left over from another measurement.
-    return workers.Setting(column.layer, server.port, f"bench-{uuid.uuid4().hex[:8]}")
+    port = server.port if server else None
+    return workers.Setting(column.layer, port, f"bench-{uuid.uuid4().hex[:8]}")
 
 
-def measure_round_trips(column: Column, server: Server, seconds: float) -> dict[str, float]:
+def measure_round_trips(column: Column, server: Server | None, seconds: float) -> dict[str, float]:
     setting = _setting(column, server)
     with Worker(column.name, workers.round_trips, setting) as worker:
         worker.answer()
-        before = server.cpu_seconds()
+        cpu = _Cpu(server)
         trips: workers.RoundTrips = worker.ask(seconds, seconds)
-        cpu = server.cpu_seconds() - before
-    return {
-        "trip": trips.median * MICROSECONDS,
-        "trip_cpu": cpu / trips.count * MICROSECONDS,
-    }
+        return {"trip": trips.median * MICROSECONDS, **cpu.per("trip_cpu", trips.count)}
+
+
+def measure_alone(
+    column: Column, server: Server | None, channels: int, seconds: float
+) -> dict[str, float]:
+    """As measure_group, with all channels and the sender in one process."""
+    setting = _setting(column, server)
+    with Worker(column.name, alone.members_and_sender, setting, channels) as worker:
+        worker.answer()
+        paced: workers.Paced = worker.ask((workers.Paced, seconds / 2), seconds)
+        cpu = _Cpu(server)
+        flooded: alone.Flooded = worker.ask((workers.Flood, seconds), seconds)
+        cost = cpu.per("send_cpu", flooded.flood.sent)
+    return cost | _group_figures(paced, flooded.flood, [flooded.arrived], channels)
 
 
 def measure_group(column: Column, server: Server, group: Group, seconds: float) -> dict[str, float]:
@@ -114,18 +142,23 @@ def measure_group(column: Column, server: Server, group: Group, seconds: float) 
         paced: workers.Paced = sender.ask((workers.Paced, seconds / 2), seconds)
 
         _reports(receivers)
-        before = server.cpu_seconds()
+        cpu = _Cpu(server)
         flood: workers.Flood = sender.ask((workers.Flood, seconds), seconds)
-        cpu = server.cpu_seconds() - before
+        cost = cpu.per("send_cpu", flood.sent)
         arrived = _reports(receivers)
+    return cost | _group_figures(paced, flood, arrived, group.channels)
+
+
+def _group_figures(
+    paced: workers.Paced, flood: workers.Flood, arrived: list[workers.Arrived], channels: int
+) -> dict[str, float]:
     delivered = sum(each.messages for each in arrived)
     took = max(each.last for each in arrived) - flood.begin
     return {
         "send": paced.median_send * MICROSECONDS,
         "reach": paced.median_reach * MICROSECONDS,
         "rate": delivered / took,
-        "delivered": delivered / (flood.sent * group.channels),
-        "send_cpu": cpu / flood.sent * MICROSECONDS,
+        "delivered": delivered / (flood.sent * channels),
         "receiver_cpu": sum(each.cpu for each in arrived) / delivered * MICROSECONDS,
     }
 

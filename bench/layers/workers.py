@@ -37,7 +37,7 @@ class Setting(NamedTuple):
     """The layer of one measurement."""
 
     layer: str
-    port: int
+    port: int | None  # of the server, if the layer has one
     prefix: str
 
     def make(self) -> Any:
@@ -83,7 +83,8 @@ def serve(
         control.send(RuntimeError(traceback.format_exc()))
 
 
-def _message(number: int) -> dict[str, Any]:
+def make_message(number: int) -> dict[str, Any]:
+    """Each the same but for its number."""
     return {"type": "chat.message", "number": number, "text": TEXT}
 
 
@@ -97,7 +98,7 @@ async def round_trips(control: Connection, setting: Setting) -> None:
 
     async def trip(number: int) -> float:
         begin = time.perf_counter()
-        await layer.send(channel, _message(number))
+        await layer.send(channel, make_message(number))
         await layer.receive(channel)
         return time.perf_counter() - begin
 
@@ -218,7 +219,7 @@ async def send(
     async def group_send() -> float:
         nonlocal sent
         begin = time.perf_counter()
-        await layer.group_send(GROUP, _message(sent))
+        await layer.group_send(GROUP, make_message(sent))
         sent += 1
         return time.perf_counter() - begin
 
