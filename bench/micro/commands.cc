@@ -25,7 +25,7 @@ void DispatchAll(benchmark::State& state, const std::vector<Command>& before,
   broker.OnThread([&](IoThread& thread) {
     SocketlessClient client(thread);
     std::string replies;
-    thread.BeginTurn();
+    thread.BeginCommands();
     for (const Command& command : before) client.Run(command, replies);
     if (replies.starts_with('-')) return state.SkipWithError(replies.c_str());
     const AllocationMeter meter(state);
