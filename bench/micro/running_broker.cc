@@ -15,13 +15,13 @@
 #include "broker/client_end.h"
 #include "broker/connection.h"
 #include "broker/dispatch.h"
-#include "broker/transport.h"
 
 namespace chorale::bench {
 namespace {
 
 constexpr size_t kInputBytes = 1 << 20;
 constexpr timeval kLongestWait{10, 0};
+constexpr int kNoSocket = -1;
 
 }  // namespace
 
@@ -66,9 +66,7 @@ void RunningBroker::OnThread(const std::function<void(IoThread&)>& work) {
 // ---- a client without a socket ----
 
 SocketlessClient::SocketlessClient(IoThread& thread)
-    : connection_(std::make_shared<Connection>(
-          thread,
-          std::make_unique<Connection::Transport>(Connection::Transport::Socket(thread.io())))) {
+    : connection_(std::make_shared<Connection>(thread, kNoSocket)) {
   connection_->client().authenticated = true;
   connection_->client().info->thread = &thread;
 }
