@@ -100,6 +100,10 @@ Hash Hash::Clone() const {
   return clone;
 }
 
+void Hash::Prefetch(std::span<const uint64_t> hashes) const {
+  if (table_ != nullptr) table_->nodes.Prefetch(hashes);
+}
+
 UnsavedParts* Hash::parts() const { return table_ == nullptr ? nullptr : table_->parts.get(); }
 
 void Hash::CollectParts(Visitor put) {

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <utility>
 
@@ -45,6 +46,9 @@ class Hash {
   void VisitRandom(RandomBits random, Visitor visit) const;
   // Visits min(count, size()) different fields.
   void VisitSample(size_t count, RandomBits random, Visitor visit) const;
+
+  // Brings what is looked at for fields with these hashes into the cache, if it is a table.
+  void Prefetch(std::span<const uint64_t> hashes) const;
 
   // Of a table: which fields are not on disk yet. nullptr while packed.
   UnsavedParts* parts() const;

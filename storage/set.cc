@@ -117,6 +117,10 @@ Set Set::Clone() const {
   return clone;
 }
 
+void Set::Prefetch(std::span<const uint64_t> hashes) const {
+  if (const auto* table = std::get_if<TablePtr>(&rep_)) (*table)->nodes.Prefetch(hashes);
+}
+
 UnsavedParts* Set::parts() const {
   const auto* table = std::get_if<TablePtr>(&rep_);
   return table == nullptr ? nullptr : (*table)->parts.get();

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string_view>
 #include <variant>
 
@@ -51,6 +52,9 @@ class Set {
   void VisitSample(size_t count, RandomBits random, Visitor visit) const;
   // Takes out min(count, size()) members chosen at random; each is visited before it goes.
   void PopRandom(size_t count, RandomBits random, Visitor visit);
+
+  // Brings what is looked at for members with these hashes into the cache, if it is a table.
+  void Prefetch(std::span<const uint64_t> hashes) const;
 
   // Of a table: which members are not on disk yet. nullptr in a small encoding.
   UnsavedParts* parts() const;

@@ -93,6 +93,10 @@ SortedSet SortedSet::Clone() const {
   return clone;
 }
 
+void SortedSet::Prefetch(std::span<const uint64_t> hashes) const {
+  if (table_ != nullptr) table_->nodes.Prefetch(hashes);
+}
+
 UnsavedParts* SortedSet::parts() const { return table_ == nullptr ? nullptr : table_->parts.get(); }
 
 void SortedSet::CollectParts(Visitor put) {

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string_view>
 
 #include "absl/functional/function_ref.h"
@@ -113,6 +114,9 @@ class SortedSet {
   void VisitRandom(RandomBits random, Visitor visit) const;
   // Visits min(count, size()) different members.
   void VisitSample(size_t count, RandomBits random, Visitor visit) const;
+
+  // Brings what is looked at for members with these hashes into the cache, if it is a table.
+  void Prefetch(std::span<const uint64_t> hashes) const;
 
   // Of a table: which members are not on disk yet. nullptr while packed.
   UnsavedParts* parts() const;

@@ -2,7 +2,10 @@
 
 #include <utility>
 
+#include "storage/hash.h"
 #include "storage/locked_keys.h"
+#include "storage/set.h"
+#include "storage/sorted_set.h"
 
 namespace chorale {
 namespace {
@@ -46,6 +49,28 @@ void Store::Prefetch(int db, std::span<const uint64_t> hashes) {
     const Entry* first = table.FirstInBucket(hash);
     return first == nullptr ? nullptr : first->next;
   });
+}
+
+void Store::PrefetchParts(int db, std::string_view key, uint64_t hash,
+                          std::span<const uint64_t> parts, std::span<const uint64_t> scored) {
+  Shard& shard = shards_[ShardOfHash(hash)];
+  if (!shard.mutex.TryLock()) return;
+  if (Entry* entry = shard.databases[db]->Find(key, hash); entry != nullptr) {
+    switch (entry->type()) {
+      case ValueType::kHash:
+        entry->object<Hash>().Prefetch(parts);
+        break;
+      case ValueType::kSet:
+        entry->object<Set>().Prefetch(parts);
+        break;
+      case ValueType::kSortedSet:
+        entry->object<SortedSet>().Prefetch(scored);
+        break;
+      default:
+        break;
+    }
+  }
+  shard.mutex.Unlock();
 }
 
 size_t Store::ExpireSome(int index, int64_t now_ms) {

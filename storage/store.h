@@ -83,6 +83,10 @@ class Store {
   // commands that follow then wait for memory once in the place of once each. The caller holds no
   // shard.
   void Prefetch(int db, std::span<const uint64_t> hashes);
+  // The same for what several commands look at in the value of one key: the fields or members with
+  // these hashes, or, in a sorted set, the members with the others, where a score comes first.
+  void PrefetchParts(int db, std::string_view key, uint64_t hash, std::span<const uint64_t> parts,
+                     std::span<const uint64_t> scored);
 
   // Frees keys whose time has passed, looking at no more than a bounded part of one shard. The
   // broker calls it with each shard in turn, some hundred times a second. Returns keys freed.
