@@ -1,14 +1,15 @@
 #include "bench/load/options.h"
 
 #include <absl/status/status.h>
-#include <absl/strings/match.h>
 #include <absl/strings/str_cat.h>
 
 #include <algorithm>
 #include <array>
-#include <charconv>
-#include <cmath>
+#include <functional>
+#include <type_traits>
 #include <utility>
+#include <variant>
+#include <vector>
 
 #include "protocol/numbers.h"
 
@@ -27,105 +28,104 @@ absl::Status Bad(std::string_view option, std::string_view what) {
   return absl::InvalidArgumentError(absl::StrCat(View(option), " wants ", View(what)));
 }
 
-absl::Status ReadCount(std::string_view option, std::string_view text, uint32_t least,
-                       uint32_t most, uint32_t* count) {
+// What an option's value is, and where it goes. The bounds keep what a run takes in memory, sockets
+// and time.
+struct Text {
+  std::string* into;
+};
+struct Count {
+  uint64_t least, most;
+  std::function<void(uint64_t)> set;
+};
+struct Amount {
+  double least, most;
+  double* into;
+};
+struct Choice {
+  Distribution* into;
+};
+struct Row {
+  std::string_view option;
+  std::variant<Text, Count, Amount, Choice> value;
+};
+
+std::vector<Row> RowsFor(Options* options) {
+  const auto count = [](uint64_t least, uint64_t most, auto* into) {
+    return Count{least, most, [into](uint64_t number) {
+                   *into = static_cast<std::remove_reference_t<decltype(*into)>>(number);
+                 }};
+  };
+  const auto pid = [options](uint64_t number) { options->server_pid = static_cast<pid_t>(number); };
+  return {
+      {"--workload", Text{&options->workload}},
+      {"--host", Text{&options->address.host}},
+      {"--port", count(1, 65535, &options->address.port)},
+      {"--unixsocket", Text{&options->address.unix_path}},
+      {"--threads", count(1, 64, &options->threads)},
+      {"--connections", count(1, 50'000, &options->connections)},
+      {"--pipeline", count(1, 10'000, &options->pipeline)},
+      {"--seconds", Amount{0.01, 3600, &options->seconds}},
+      {"--warmup", Amount{0, 600, &options->warmup}},
+      {"--rate", Amount{0, 1e8, &options->rate}},
+      {"--keys", count(1, 100'000'000, &options->keys)},
+      {"--distribution", Choice{&options->distribution}},
+      {"--value-size", count(1, 1 << 20, &options->value_size)},
+      {"--members", count(1, 100'000, &options->members)},
+      {"--processes", count(1, 10'000, &options->processes)},
+      {"--server-pid", Count{1, 1 << 22, pid}},
+      {"--json", Text{&options->json}},
+  };
+}
+
+absl::Status Read(std::string_view, std::string_view text, const Text& value) {
+  *value.into = text;
+  return absl::OkStatus();
+}
+
+absl::Status Read(std::string_view option, std::string_view text, const Count& value) {
   const std::optional<uint64_t> number = ParseUint64(text);
-  if (!number || *number < least || *number > most) {
-    return Bad(option, absl::StrCat("an integer from ", least, " to ", most));
+  if (!number || *number < value.least || *number > value.most) {
+    return Bad(option, absl::StrCat("an integer from ", value.least, " to ", value.most));
   }
-  *count = static_cast<uint32_t>(*number);
+  value.set(*number);
   return absl::OkStatus();
 }
 
-absl::Status ReadAmount(std::string_view option, std::string_view text, double least, double most,
-                        double* amount) {
+absl::Status Read(std::string_view option, std::string_view text, const Amount& value) {
   const std::optional<double> number = ParseDouble(text);
-  if (!number || !(*number >= least && *number <= most)) {
-    return Bad(option, absl::StrCat("a number from ", least, " to ", most));
+  if (!number || !(*number >= value.least && *number <= value.most)) {
+    return Bad(option, absl::StrCat("a number from ", value.least, " to ", value.most));
   }
-  *amount = *number;
+  *value.into = *number;
   return absl::OkStatus();
 }
 
-absl::Status ReadDistribution(std::string_view text, Distribution* distribution) {
-  for (const auto& [name, value] : kDistributions) {
+absl::Status Read(std::string_view option, std::string_view text, const Choice& value) {
+  for (const auto& [name, distribution] : kDistributions) {
     if (name == text) {
-      *distribution = value;
+      *value.into = distribution;
       return absl::OkStatus();
     }
   }
-  return Bad("--distribution", "uniform, zipf or hot");
+  return Bad(option, "uniform, zipf or hot");
 }
 
-// One option that has a value. Every bound keeps what a run takes in memory, sockets and time.
-absl::Status ReadOption(std::string_view option, std::string_view text, Options* options) {
-  const auto count = [&](uint32_t least, uint32_t most, uint32_t* into) {
-    return ReadCount(option, text, least, most, into);
-  };
-  if (option == "--workload") {
-    options->workload = text;
-  } else if (option == "--host") {
-    options->address.host = text;
-  } else if (option == "--unixsocket") {
-    options->address.unix_path = text;
-  } else if (option == "--json") {
-    options->json = text;
-  } else if (option == "--port") {
-    uint32_t port = 0;
-    const absl::Status status = count(1, 65535, &port);
-    options->address.port = static_cast<uint16_t>(port);
-    return status;
-  } else if (option == "--server-pid") {
-    uint32_t pid = 0;
-    const absl::Status status = count(1, 1U << 22, &pid);
-    options->server_pid = static_cast<pid_t>(pid);
-    return status;
-  } else if (option == "--threads") {
-    return count(1, 64, &options->threads);
-  } else if (option == "--connections") {
-    return count(1, 50'000, &options->connections);
-  } else if (option == "--pipeline") {
-    return count(1, 10'000, &options->pipeline);
-  } else if (option == "--keys") {
-    return count(1, 100'000'000, &options->keys);
-  } else if (option == "--value-size") {
-    return count(1, 1 << 20, &options->value_size);
-  } else if (option == "--members") {
-    return count(1, 100'000, &options->members);
-  } else if (option == "--processes") {
-    return count(1, 10'000, &options->processes);
-  } else if (option == "--distribution") {
-    return ReadDistribution(text, &options->distribution);
-  } else if (option == "--seconds") {
-    return ReadAmount(option, text, 0.01, 3600, &options->seconds);
-  } else if (option == "--warmup") {
-    return ReadAmount(option, text, 0, 600, &options->warmup);
-  } else if (option == "--rate") {
-    return ReadAmount(option, text, 0, 1e8, &options->rate);
+absl::Status ReadOption(std::span<const std::string_view> words, size_t* at, Options* options) {
+  const std::string_view option = words[(*at)++];
+  for (const Row& row : RowsFor(options)) {
+    if (row.option != option) continue;
+    if (*at == words.size()) return Bad(option, "a value");
+    const std::string_view text = words[(*at)++];
+    return std::visit([&](const auto& value) { return Read(option, text, value); }, row.value);
+  }
+  if (option == "--list") {
+    options->list = true;
+  } else if (option == "--help") {
+    options->help = true;
+  } else if (option == "--progress") {
+    options->progress = true;
   } else {
     return absl::InvalidArgumentError(absl::StrCat("unknown option ", View(option)));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status ReadWord(std::span<const std::string_view> words, size_t* at, Options* options) {
-  const std::string_view word = words[(*at)++];
-  if (word == "--list") {
-    options->list = true;
-  } else if (word == "--help") {
-    options->help = true;
-  } else if (word == "--progress") {
-    options->progress = true;
-  } else if (!word.starts_with("--")) {
-    return absl::InvalidArgumentError(absl::StrCat("unknown argument ", View(word)));
-  } else if (*at == words.size()) {
-    // An unknown option is named as such, with a value or without.
-    Options ignored;
-    const absl::Status status = ReadOption(word, "", &ignored);
-    if (absl::StartsWith(status.message(), "unknown")) return status;
-    return Bad(word, "a value");
-  } else {
-    return ReadOption(word, words[(*at)++], options);
   }
   return absl::OkStatus();
 }
@@ -163,7 +163,7 @@ absl::StatusOr<Options> ReadOptions(std::span<const std::string_view> words,
                                     const Defaults* (*defaults)(std::string_view name)) {
   Options options;
   for (size_t at = 0; at < words.size();) {
-    if (absl::Status status = ReadWord(words, &at, &options); !status.ok()) return status;
+    if (absl::Status status = ReadOption(words, &at, &options); !status.ok()) return status;
   }
   if (options.list || options.help) return options;
   if (options.workload.empty()) return Bad("--workload", "a name; --list shows them");

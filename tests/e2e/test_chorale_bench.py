@@ -348,7 +348,7 @@ def test_memory_of_strings(target: Server, client: RespClient) -> None:
 def test_memory_of_sorted_sets(target: Server, client: RespClient) -> None:
     result = bench(target, "memory_zset", keys=123, server_pid=target.pid)
     assert result["operations"] == client.ok("DBSIZE") == 123
-    assert client.ok("ZCARD", "key:000000000122") == 100
+    assert client.ok("ZCARD", "zset:000000000122") == 100
     assert "bytes_per_member" in result
 
 

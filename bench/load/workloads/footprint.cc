@@ -111,13 +111,15 @@ class Keys : public Footprint {
   }
 
  protected:
-  Keys(const char* name, int64_t keys, int64_t parts) : Footprint(name, parts), keys_(keys) {}
+  // The keys are numbered behind `prefix`.
+  Keys(const char* name, std::string_view prefix, int64_t keys, int64_t parts)
+      : Footprint(name, parts), prefix_(prefix), keys_(keys) {}
 
   virtual void AppendKey(std::string_view prefix, int64_t number, std::string* out) = 0;
 
   absl::Status Grow(Bench& bench) override {
     absl::Status status = Fill(bench.control(), keys_,
-                               [&](int64_t i, std::string* out) { AppendKey("key:", i, out); });
+                               [&](int64_t i, std::string* out) { AppendKey(prefix_, i, out); });
     if (status.ok()) bench.loop(0).operations.Add(keys_);
     return status;
   }
@@ -125,13 +127,15 @@ class Keys : public Footprint {
  private:
   static constexpr int64_t kWarmUp = 1000;
 
+  const std::string_view prefix_;
   const int64_t keys_;
 };
 
 class MemoryString final : public Keys {
  public:
   explicit MemoryString(const Options& options)
-      : Keys("bytes_per_key", options.keys, options.keys), value_(options.value_size, 'x') {}
+      : Keys("bytes_per_key", "key:", options.keys, options.keys),
+        value_(options.value_size, 'x') {}
 
  protected:
   void AppendKey(std::string_view prefix, int64_t number, std::string* out) override {
@@ -147,7 +151,7 @@ class MemoryString final : public Keys {
 class MemorySortedSet final : public Keys {
  public:
   explicit MemorySortedSet(const Options& options)
-      : Keys("bytes_per_member", options.keys, int64_t{options.keys} * options.members) {
+      : Keys("bytes_per_member", "zset:", options.keys, int64_t{options.keys} * options.members) {
     for (uint32_t i = 0; i < options.members; ++i) members_.push_back(Numbered("element:", i));
   }
 

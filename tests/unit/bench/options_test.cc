@@ -75,7 +75,7 @@ TEST(OptionsTest, EveryOptionIsRead) {
 TEST(OptionsTest, WhatIsUnknownIsNamed) {
   EXPECT_EQ(ErrorOf({"--workload", "set", "--speed", "9"}), "unknown option --speed");
   EXPECT_EQ(ErrorOf({"--workload", "set", "--speed"}), "unknown option --speed");
-  EXPECT_EQ(ErrorOf({"set"}), "unknown argument set");
+  EXPECT_EQ(ErrorOf({"set"}), "unknown option set");
   EXPECT_THAT(ErrorOf({"--workload", "fly"}), HasSubstr("unknown workload fly"));
 }
 
