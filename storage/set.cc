@@ -80,6 +80,13 @@ struct Set::Table {
     return true;
   }
 
+  // The parts stay, for they know of rows that are to go.
+  void Clear() {
+    if (parts != nullptr) nodes.ForEach([this](const Node* node) { parts->Removed(*node); });
+    nodes.Drain(Node::Delete);
+    node_bytes = 0;
+  }
+
   HashTable<Node> nodes;
   size_t node_bytes = 0;
   std::unique_ptr<UnsavedParts> parts = UnsavedParts::NewIfPersistent();
@@ -294,10 +301,15 @@ void Set::VisitSample(size_t count, RandomBits random, Visitor visit) const {
 void Set::PopRandom(size_t count, RandomBits random, Visitor visit) {
   if (count >= size()) {
     ForEach(visit);
-    *this = Set();
+    Clear();
     return;
   }
   for (; count > 0; --count) PopOne(random, visit);
+}
+
+void Set::Clear() {
+  if (auto* table = std::get_if<TablePtr>(&rep_)) return (*table)->Clear();
+  rep_ = IntSet();
 }
 
 void Set::PopOne(RandomBits random, Visitor visit) {
