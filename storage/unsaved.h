@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -69,6 +70,7 @@ struct HoldBack {
 struct PartsId {
   uint32_t space = 0;   // the database's, when it was given
   uint64_t number = 0;  // 0 if none was given yet
+  auto operator<=>(const PartsId&) const = default;
 };
 
 // Of a large value.
