@@ -74,7 +74,7 @@ struct Set::Table {
   bool Remove(std::string_view member) {
     Node* node = nodes.Remove(member);
     if (node == nullptr) return false;
-    if (parts != nullptr) parts->Removed(*node);
+    if (parts != nullptr) parts->Removed(nodes, *node);
     node_bytes -= node->Size();
     Node::Delete(node);
     return true;
@@ -82,7 +82,7 @@ struct Set::Table {
 
   // The parts stay, for they know of rows that are to go.
   void Clear() {
-    if (parts != nullptr) nodes.ForEach([this](const Node* node) { parts->Removed(*node); });
+    if (parts != nullptr) nodes.ForEach([this](const Node* node) { parts->Removed(nodes, *node); });
     nodes.Drain(Node::Delete);
     node_bytes = 0;
   }

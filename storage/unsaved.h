@@ -19,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "storage/key_hash.h"
 #include "storage/string_map.h"
 
 namespace chorale {
@@ -95,7 +96,8 @@ inline constexpr size_t kUnsavedRowBytes = 64;
 // find them; so that a change costs little, and a second one nothing. What is gone, and has a row,
 // is here by its name.
 struct UnsavedNames {
-  // The hashes of what has changed. Some may be of what is gone since, or be there twice.
+  // The hashes of what has changed. Some may be of what is gone since, or be there twice: no more
+  // than a fixed number, or as many as there are others.
   std::vector<uint64_t> changed;
   StringSet erased;
   UnsavedBytes bytes;
@@ -114,12 +116,15 @@ struct UnsavedNames {
     changed.push_back(hash);
     bytes.Add(size);
   }
-  // What has come and gone since the last round leaves nothing behind but its hash.
-  template <typename Node>
-  void Removed(const Node& node, size_t size) {
-    if (node.unsaved()) bytes.Remove(size);
-    if (!node.on_disk()) return;
-    erased.emplace(node.key());
+  // What has come and gone since the last round leaves nothing behind but its hash, for a while.
+  // `nodes` is the table that it is in, or was in.
+  template <typename Nodes, typename Node>
+  void Removed(const Nodes& nodes, const Node& node, size_t size) {
+    if (node.unsaved()) {
+      bytes.Remove(size);
+      if (++gone_ > kMostGone && gone_ > changed.size() / 2) ForgetGone<Node>(nodes);
+    }
+    if (!node.on_disk() || !erased.emplace(node.key()).second) return;
     bytes.Add(node.key().size() + kUnsavedRowBytes);
   }
   void Clear() {
@@ -127,10 +132,32 @@ struct UnsavedNames {
     if (changed.capacity() > kKeptCapacity) changed.shrink_to_fit();
     erased.clear();
     bytes.Clear();
+    gone_ = 0;
   }
 
  private:
   static constexpr size_t kKeptCapacity = 1024;
+  static constexpr size_t kMostGone = 1024;
+
+  template <typename Node, typename Nodes>
+  void ForgetGone(const Nodes& nodes) {
+    std::vector<Node*> there;
+    for (const uint64_t hash : changed) {
+      nodes.ForEachInBucket(hash, [&](Node* node) {
+        if (!node->unsaved()) return;
+        node->set_unsaved(false);  // so that it is found once
+        there.push_back(node);
+      });
+    }
+    changed.clear();
+    for (Node* const node : there) {
+      node->set_unsaved(true);
+      changed.push_back(HashKey(node->key()));
+    }
+    gone_ = 0;
+  }
+
+  size_t gone_ = 0;  // how many were removed that had changed
 };
 
 // Fields of a hash, members of a set or of a sorted set.
@@ -149,9 +176,9 @@ struct UnsavedParts : Parts {
   void Changed(Node& node, uint64_t hash, size_t more_bytes = 0) {
     if (!all) names.Changed(node, hash, node.Size() + more_bytes);
   }
-  template <typename Node>
-  void Removed(const Node& node) {
-    if (!all) names.Removed(node, node.Size());
+  template <typename Nodes, typename Node>
+  void Removed(const Nodes& nodes, const Node& node) {
+    if (!all) names.Removed(nodes, node, node.Size());
   }
   // Calls put(Node&) for each that is to be written, and takes it for written.
   template <typename Table, typename Put>
