@@ -19,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "storage/key_hash.h"
 #include "storage/string_map.h"
 
@@ -202,9 +203,12 @@ struct UnsavedParts : Parts {
   }
 };
 
-// Blocks of a list; which of them changed is noted in the blocks.
+struct ListBlock;
+
+// Blocks of a list.
 struct UnsavedBlocks : Parts {
-  std::vector<int32_t> removed;  // of those on disk
+  absl::flat_hash_set<ListBlock*> changed;  // they say so themselves, too
+  std::vector<int32_t> removed;             // of those on disk
   UnsavedBytes bytes;
 
   void Saved() {
