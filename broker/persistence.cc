@@ -63,6 +63,9 @@ absl::Status Persistence::Open(Config& config, Store& store, LayerRegistry& laye
       recovered->keys, recovered->expired, recovered->layers, recovered->mailboxes,
       recovered->messages, static_cast<double>(recovered->bytes) / kMegabyte, directory_,
       static_cast<double>(MonotonicNanos() - began_ns) / 1e9);
+  if (recovered->orphans > 0) {
+    spdlog::warn("dropping what is left of {} large values that no key has", recovered->orphans);
+  }
   if (!recovered->clean) {
     spdlog::warn("the broker that wrote it was not stopped in order");
   }

@@ -168,7 +168,7 @@ bool Hash::Remove(std::string_view field) {
   if (table_ != nullptr) {
     Node* node = table_->nodes.Remove(field);
     if (node == nullptr) return false;
-    if (table_->parts != nullptr) table_->parts->Removed(*node);
+    if (table_->parts != nullptr) table_->parts->Removed(table_->nodes, *node);
     table_->node_bytes -= node->Size();
     Node::Delete(node);
     return true;

@@ -116,6 +116,7 @@ void List::Unlink(Block* block) {
 
 void List::Free(Block* block) {
   if (parts_ != nullptr && block->on_disk != 0) parts_->removed.push_back(block->order);
+  if (block->unsaved != 0) parts_->changed.erase(block);
   Unlink(block);
   allocated_ -= kBlockHeader + block->capacity;
   ::operator delete(block);
@@ -124,7 +125,11 @@ void List::Free(Block* block) {
 List::Block* List::Regrow(Block* block, size_t capacity, size_t begin) {
   Block* grown = AllocateBlock(capacity, block->previous, block->next);
   grown->unsaved = block->unsaved;
-  if (parts_ != nullptr && grown->unsaved != 0) parts_->bytes.Add(capacity - block->capacity);
+  if (grown->unsaved != 0) {
+    parts_->bytes.Add(capacity - block->capacity);
+    parts_->changed.erase(block);
+    parts_->changed.insert(grown);
+  }
   grown->on_disk = block->on_disk;
   grown->order = block->order;
   grown->begin = static_cast<uint32_t>(begin);

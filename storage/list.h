@@ -22,6 +22,7 @@
 
 namespace chorale {
 
+struct ListBlock;
 struct UnsavedBlocks;
 
 class List {
@@ -73,8 +74,8 @@ class List {
   UnsavedBlocks* parts() const { return parts_.get(); }
   using BlockVisitor =
       absl::FunctionRef<void(int32_t order, const std::vector<std::string_view>& elements)>;
-  // Visits the blocks that changed since they were visited last, or all of them, and takes them for
-  // written.
+  // Visits the blocks that changed since they were visited last, in no order, or all of them, and
+  // takes them for written.
   void SaveBlocks(bool all, BlockVisitor visit);
   // Makes it a list that is on disk in blocks, and that has none yet. The list is empty.
   UnsavedBlocks& BecomeBlocks();
@@ -87,7 +88,7 @@ class List {
   size_t MemoryUsage() const { return allocated_; }
 
  private:
-  struct Block;
+  using Block = ListBlock;
   struct Position {
     Block* block;
     uint32_t offset;

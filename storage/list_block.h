@@ -13,9 +13,9 @@ namespace chorale {
 
 // An entry is the element's length, its bytes and the length again, for walking backwards. A length
 // is one byte, or from 255 on a mark byte on the outer side of four bytes.
-struct List::Block {
-  Block* previous;
-  Block* next;
+struct ListBlock {
+  ListBlock* previous;
+  ListBlock* next;
   uint32_t capacity;
   uint32_t begin;
   uint32_t end;

@@ -26,6 +26,7 @@ using list_block::WriteEntry;
 void List::MarkUnsaved(Block* block) {
   if (parts_ == nullptr || block->unsaved != 0) return;
   block->unsaved = 1;
+  parts_->changed.insert(block);
   parts_->bytes.Add(block->capacity + kUnsavedRowBytes);
 }
 
@@ -63,8 +64,7 @@ void List::Renumber() {
 
 void List::SaveBlocks(bool all, BlockVisitor visit) {
   std::vector<std::string_view> elements;
-  for (Block* block = head_; block != nullptr; block = block->next) {
-    if (!all && block->unsaved == 0) continue;
+  const auto save = [&](Block* block) {
     elements.clear();
     for (uint32_t offset = block->begin; offset != block->end;) {
       elements.push_back(EntryAt(block->bytes + offset));
@@ -73,7 +73,13 @@ void List::SaveBlocks(bool all, BlockVisitor visit) {
     visit(block->order, elements);
     block->unsaved = 0;
     block->on_disk = 1;
+  };
+  if (all) {
+    for (Block* block = head_; block != nullptr; block = block->next) save(block);
+  } else {
+    for (Block* const block : parts_->changed) save(block);
   }
+  parts_->changed.clear();
 }
 
 UnsavedBlocks& List::BecomeBlocks() {

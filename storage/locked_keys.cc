@@ -329,7 +329,7 @@ void LockedKeys::NoteRemoved(Database& database, Entry* entry, uint64_t hash) {
   if (journal_ == nullptr) return;
   MarkShard(hash);
   NoteFreed(entry, hash);
-  database.unsaved.Removed(*entry, UnsavedSize(entry));
+  database.unsaved.Removed(database.entries(), *entry, UnsavedSize(entry));
 }
 
 void LockedKeys::NoteFreed(const Entry* entry, uint64_t hash) {

@@ -74,10 +74,17 @@ struct Set::Table {
   bool Remove(std::string_view member) {
     Node* node = nodes.Remove(member);
     if (node == nullptr) return false;
-    if (parts != nullptr) parts->Removed(*node);
+    if (parts != nullptr) parts->Removed(nodes, *node);
     node_bytes -= node->Size();
     Node::Delete(node);
     return true;
+  }
+
+  // The parts stay, for they know of rows that are to go.
+  void Clear() {
+    if (parts != nullptr) nodes.ForEach([this](const Node* node) { parts->Removed(nodes, *node); });
+    nodes.Drain(Node::Delete);
+    node_bytes = 0;
   }
 
   HashTable<Node> nodes;
@@ -298,10 +305,15 @@ void Set::VisitSample(size_t count, RandomBits random, Visitor visit) const {
 void Set::PopRandom(size_t count, RandomBits random, Visitor visit) {
   if (count >= size()) {
     ForEach(visit);
-    *this = Set();
+    Clear();
     return;
   }
   for (; count > 0; --count) PopOne(random, visit);
+}
+
+void Set::Clear() {
+  if (auto* table = std::get_if<TablePtr>(&rep_)) return (*table)->Clear();
+  rep_ = IntSet();
 }
 
 void Set::PopOne(RandomBits random, Visitor visit) {

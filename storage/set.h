@@ -84,6 +84,7 @@ class Set {
   bool AddToIntSet(std::string_view member);
   bool AddToPacked(std::string_view member);
   void PopOne(RandomBits random, Visitor visit);
+  void Clear();
   void ConvertToPacked();
   void ConvertToTable();
 

@@ -67,7 +67,7 @@ struct SortedSet::Table {
 
   // Frees a node that has left the index.
   void Free(ScoredMember* node) {
-    if (parts != nullptr) parts->Removed(*node);
+    if (parts != nullptr) parts->Removed(nodes, *node);
     node_bytes -= node->Size();
     ScoredMember::Delete(nodes.Remove(node->key()));
   }

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -18,6 +19,8 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
+#include "storage/key_hash.h"
 #include "storage/string_map.h"
 
 namespace chorale {
@@ -69,6 +72,7 @@ struct HoldBack {
 struct PartsId {
   uint32_t space = 0;   // the database's, when it was given
   uint64_t number = 0;  // 0 if none was given yet
+  auto operator<=>(const PartsId&) const = default;
 };
 
 // Of a large value.
@@ -93,7 +97,8 @@ inline constexpr size_t kUnsavedRowBytes = 64;
 // find them; so that a change costs little, and a second one nothing. What is gone, and has a row,
 // is here by its name.
 struct UnsavedNames {
-  // The hashes of what has changed. Some may be of what is gone since, or be there twice.
+  // The hashes of what has changed. Some may be of what is gone since, or be there twice: no more
+  // than a fixed number, or as many as there are others.
   std::vector<uint64_t> changed;
   StringSet erased;
   UnsavedBytes bytes;
@@ -112,12 +117,15 @@ struct UnsavedNames {
     changed.push_back(hash);
     bytes.Add(size);
   }
-  // What has come and gone since the last round leaves nothing behind but its hash.
-  template <typename Node>
-  void Removed(const Node& node, size_t size) {
-    if (node.unsaved()) bytes.Remove(size);
-    if (!node.on_disk()) return;
-    erased.emplace(node.key());
+  // What has come and gone since the last round leaves nothing behind but its hash, for a while.
+  // `nodes` is the table that it is in, or was in.
+  template <typename Nodes, typename Node>
+  void Removed(const Nodes& nodes, const Node& node, size_t size) {
+    if (node.unsaved()) {
+      bytes.Remove(size);
+      if (++gone_ > kMostGone && gone_ > changed.size() / 2) ForgetGone<Node>(nodes);
+    }
+    if (!node.on_disk() || !erased.emplace(node.key()).second) return;
     bytes.Add(node.key().size() + kUnsavedRowBytes);
   }
   void Clear() {
@@ -125,10 +133,32 @@ struct UnsavedNames {
     if (changed.capacity() > kKeptCapacity) changed.shrink_to_fit();
     erased.clear();
     bytes.Clear();
+    gone_ = 0;
   }
 
  private:
   static constexpr size_t kKeptCapacity = 1024;
+  static constexpr size_t kMostGone = 1024;
+
+  template <typename Node, typename Nodes>
+  void ForgetGone(const Nodes& nodes) {
+    std::vector<Node*> there;
+    for (const uint64_t hash : changed) {
+      nodes.ForEachInBucket(hash, [&](Node* node) {
+        if (!node->unsaved()) return;
+        node->set_unsaved(false);  // so that it is found once
+        there.push_back(node);
+      });
+    }
+    changed.clear();
+    for (Node* const node : there) {
+      node->set_unsaved(true);
+      changed.push_back(HashKey(node->key()));
+    }
+    gone_ = 0;
+  }
+
+  size_t gone_ = 0;  // how many were removed that had changed
 };
 
 // Fields of a hash, members of a set or of a sorted set.
@@ -147,9 +177,9 @@ struct UnsavedParts : Parts {
   void Changed(Node& node, uint64_t hash, size_t more_bytes = 0) {
     if (!all) names.Changed(node, hash, node.Size() + more_bytes);
   }
-  template <typename Node>
-  void Removed(const Node& node) {
-    if (!all) names.Removed(node, node.Size());
+  template <typename Nodes, typename Node>
+  void Removed(const Nodes& nodes, const Node& node) {
+    if (!all) names.Removed(nodes, node, node.Size());
   }
   // Calls put(Node&) for each that is to be written, and takes it for written.
   template <typename Table, typename Put>
@@ -173,9 +203,12 @@ struct UnsavedParts : Parts {
   }
 };
 
-// Blocks of a list; which of them changed is noted in the blocks.
+struct ListBlock;
+
+// Blocks of a list.
 struct UnsavedBlocks : Parts {
-  std::vector<int32_t> removed;  // of those on disk
+  absl::flat_hash_set<ListBlock*> changed;  // they say so themselves, too
+  std::vector<int32_t> removed;             // of those on disk
   UnsavedBytes bytes;
 
   void Saved() {

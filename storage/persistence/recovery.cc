@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <string>
@@ -28,6 +29,11 @@ namespace {
 constexpr absl::Duration kShowEvery = absl::Seconds(1);
 // Rows between two looks at the shared counters.
 constexpr uint64_t kCountEvery = 1024;
+constexpr std::array kTypesInParts = {ValueType::kList, ValueType::kHash, ValueType::kSet,
+                                      ValueType::kSortedSet};
+
+// What names the parts of a large value.
+using PartsName = std::pair<ValueType, PartsId>;
 
 // Shared by the threads.
 struct Shared {
@@ -40,39 +46,55 @@ struct Shared {
 
   absl::Mutex mutex;
   absl::Status status ABSL_GUARDED_BY(mutex);
-  uint64_t next_number ABSL_GUARDED_BY(mutex) = 1;
   uint64_t keys ABSL_GUARDED_BY(mutex) = 0;
   uint64_t expired ABSL_GUARDED_BY(mutex) = 0;
+  // Which keys have, and of which there are rows.
+  std::vector<PartsName> parts_of_keys ABSL_GUARDED_BY(mutex);
+  std::vector<PartsName> parts_there ABSL_GUARDED_BY(mutex);
   int running ABSL_GUARDED_BY(mutex) = 0;
   absl::CondVar finished;  // one of them
 };
 
-// One thread's part of the keys: partition after partition.
+// One thread's part of the work: the names of all parts of a type, or the keys of a partition.
 class KeyReader {
  public:
   KeyReader(DataDirectory& directory, Shared& shared)
       : directory_(directory), shared_(shared), keys_(directory, Family::kKeys) {}
 
   absl::Status Run() {
-    const size_t tasks = shared_.spaces.size() * kPartitions;
+    const size_t tasks = kTypesInParts.size() + shared_.spaces.size() * kPartitions;
     for (size_t task = shared_.next_task++; task < tasks; task = shared_.next_task++) {
-      const auto status = ReadPartition(static_cast<int>(task / kPartitions),
-                                        static_cast<uint8_t>(task % kPartitions));
+      const auto status = task < kTypesInParts.size() ? ListParts(kTypesInParts[task])
+                                                      : ReadPartition(task - kTypesInParts.size());
       if (!status.ok()) return status;
     }
     Count();
     absl::MutexLock lock(&shared_.mutex);
     shared_.keys += restored_;
     shared_.expired += expired_;
-    shared_.next_number = std::max(shared_.next_number, next_number_);
+    const auto append = [](std::vector<PartsName>& all, const std::vector<PartsName>& some) {
+      all.insert(all.end(), some.begin(), some.end());
+    };
+    append(shared_.parts_of_keys, parts_of_keys_);
+    append(shared_.parts_there, parts_there_);
     return absl::OkStatus();
   }
 
  private:
-  absl::Status ReadPartition(int db, uint8_t partition) {
+  absl::Status ListParts(ValueType type) {
+    return RowScan(directory_, FamilyOfParts(type))
+        .ForEachPrefix(kPartRowPrefix, [&](std::string_view name) {
+          const auto part = ReadPartName(type, name);
+          if (part) parts_there_.emplace_back(type, part->id);
+          return part.has_value();
+        });
+  }
+
+  absl::Status ReadPartition(size_t task) {
+    const int db = static_cast<int>(task / kPartitions);
     std::string prefix;
     AppendBig32(&prefix, shared_.spaces[static_cast<size_t>(db)]);
-    prefix.push_back(static_cast<char>(partition));
+    prefix.push_back(static_cast<char>(task % kPartitions));
     const auto status =
         keys_.ForEach(prefix, [this, db](std::string_view name, std::string_view content) {
           return ReadKey(db, name, content);
@@ -85,7 +107,7 @@ class KeyReader {
     const auto read = ReadKeyName(name);
     const auto row = ReadKeyRow(content);
     if (!read || !row) return false;
-    if (row->parts) next_number_ = std::max(next_number_, row->parts->number + 1);
+    if (row->parts) parts_of_keys_.emplace_back(row->type, *row->parts);
     if (row->expiry_ms && *row->expiry_ms <= shared_.now_ms) {
       Expire(db, read->key, *row);
       return true;
@@ -226,8 +248,38 @@ class KeyReader {
   std::array<std::optional<RowScan>, static_cast<size_t>(ValueType::kChannelQueue)> parts_;
   absl::Status parts_status_;  // of those of the key at hand
   uint64_t rows_ = 0, bytes_ = 0, restored_ = 0, expired_ = 0;
-  uint64_t next_number_ = 1;
+  std::vector<PartsName> parts_of_keys_, parts_there_;
 };
+
+// A number that no row has.
+uint64_t NextNumber(const std::vector<PartsName>& parts) {
+  uint64_t next = 1;
+  for (const auto& [type, id] : parts) next = std::max(next, id.number + 1);
+  return next;
+}
+
+// Parts that no key has: their rows go with the next round. Returns of how many values.
+uint64_t DropOrphans(Shared& shared) {
+  std::vector<PartsName> orphans;
+  {
+    absl::MutexLock lock(&shared.mutex);
+    std::sort(shared.parts_of_keys.begin(), shared.parts_of_keys.end());
+    std::sort(shared.parts_there.begin(), shared.parts_there.end());
+    std::set_difference(shared.parts_there.begin(), shared.parts_there.end(),
+                        shared.parts_of_keys.begin(), shared.parts_of_keys.end(),
+                        std::back_inserter(orphans));
+  }
+  if (orphans.empty() || shared.journal == nullptr) return orphans.size();
+  constexpr ShardMask kAnyShard = 1;
+  LockedKeys keys(shared.store, shared.now_ms);
+  keys.Lock(kAnyShard);
+  Shard& shard = keys.shard(0);
+  shard.mutex.AssertHeld();
+  for (const auto& [type, id] : orphans) shard.dropped_parts.push_back({type, id});
+  shard.marked = true;
+  shared.journal->Mark(kAnyShard);
+  return orphans.size();
+}
 
 uint64_t EstimateRows(DataDirectory& directory) {
   uint64_t rows = 0;
@@ -300,7 +352,8 @@ absl::StatusOr<Recovered> Recover(DataDirectory& directory, Store& store, LayerR
     return status;
   }
 
-  Shared shared{store, journal, now_ms, recovered.spaces, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}};
+  Shared shared{store, journal, now_ms, recovered.spaces, {}, {}, {}, {}, {}, {}, {}, {},
+                {},    {},      {}};
   {
     absl::MutexLock lock(&shared.mutex);
     shared.running = threads;
@@ -329,8 +382,10 @@ absl::StatusOr<Recovered> Recover(DataDirectory& directory, Store& store, LayerR
     if (!shared.status.ok()) return shared.status;
     recovered.keys = shared.keys;
     recovered.expired = shared.expired;
-    recovered.next_number = shared.next_number;
+    recovered.next_number =
+        std::max(NextNumber(shared.parts_of_keys), NextNumber(shared.parts_there));
   }
+  recovered.orphans = DropOrphans(shared);
   const bool exact = format->clean || format->always;
   absl::Time shown = absl::Now();
   const auto on_row = [&](size_t bytes) {

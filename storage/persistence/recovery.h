@@ -30,13 +30,16 @@ struct Recovered {
 
   uint64_t keys = 0;
   uint64_t expired = 0;  // keys that were left out
+  // Large values without a key; their parts are dropped.
+  uint64_t orphans = 0;
   uint64_t bytes = 0;
   uint64_t layers = 0, channels = 0, messages = 0, mailboxes = 0;
   bool clean = true;  // the broker that wrote it had stopped
 };
 
-// With `threads` threads. `show` is called about once a second, on the caller's thread. What has
-// expired is noted in the journal, if there is one. Fails with one line for the operator.
+// With `threads` threads. `show` is called about once a second, on the caller's thread. What is to
+// be erased, because it has expired or has no key, is noted in the journal, if there is one. Fails
+// with one line for the operator.
 [[nodiscard]] absl::StatusOr<Recovered> Recover(
     DataDirectory& directory, Store& store, LayerRegistry& layers, Journal* journal, int threads,
     int64_t now_ms, const std::function<void(const RecoveryProgress&)>& show);

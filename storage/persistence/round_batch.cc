@@ -138,21 +138,24 @@ bool RoundBatch::CollectShard(LockedKeys& keys, int index, const std::vector<uin
 
   // The rows of channels are those of their messages.
   Database& queues = *shard.databases[static_cast<size_t>(keys.store().layers_db())];
-  std::vector<uint64_t> left;
+  std::vector<Entry*> held_back;
   for (const uint64_t hash : queues.unsaved.changed) {
     queues.entries().ForEachInBucket(hash, [&](Entry* entry) {
       if (!entry->unsaved()) return;
-      if (SaveQueue(entry->key(), entry->object<ChannelQueue>(), hold_back)) {
-        entry->set_unsaved(false);
-      } else {
-        left.push_back(HashKey(entry->key()));
+      // Also of one that is held back, or it would be looked at, and noted, again and again with
+      // others of its bucket.
+      entry->set_unsaved(false);
+      if (!SaveQueue(entry->key(), entry->object<ChannelQueue>(), hold_back)) {
+        held_back.push_back(entry);
       }
     });
   }
   queues.unsaved.Clear();
-  queues.unsaved.changed = std::move(left);
+  for (Entry* const entry : held_back) {
+    queues.unsaved.Changed(*entry, HashKey(entry->key()), kUnsavedRowBytes + entry->key().size());
+  }
   shard.marked = false;
-  return !queues.unsaved.changed.empty();
+  return !held_back.empty();
 }
 
 void RoundBatch::DropSpace(uint32_t space) {

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "absl/status/status.h"
@@ -29,6 +30,20 @@ class RowScan {
       const std::string_view name = View(rows_->key());
       if (!name.starts_with(prefix)) break;
       if (!read(name, View(rows_->value()))) return MakesNoSense(name);
+    }
+    return status();
+  }
+  // Calls read(name) for the first of the rows whose names begin with the same `size` bytes, until
+  // it returns false, as above.
+  template <typename Read>
+  [[nodiscard]] absl::Status ForEachPrefix(size_t size, Read read) {
+    rows_->SeekToFirst();
+    while (rows_->Valid()) {
+      const std::string_view name = View(rows_->key());
+      if (!read(name)) return MakesNoSense(name);
+      const std::string next = AfterPrefix(std::string(name.substr(0, size)));
+      if (next.empty()) break;
+      rows_->Seek(next);
     }
     return status();
   }

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "storage/layers/names.h"
 
@@ -25,6 +26,11 @@ void AppendLittle32(std::string* out, uint32_t value) {
   char bytes[4];
   for (int i = 0; i < 4; ++i) bytes[i] = static_cast<char>(value >> (8 * i));
   out->append(bytes, sizeof(bytes));
+}
+
+// One that a value can have, with another behind it for the next value.
+bool IsNumberOfParts(uint64_t number) {
+  return number > 0 && number < std::numeric_limits<uint64_t>::max();
 }
 
 // Splits the part before the first NUL off; all of it if there is none.
@@ -140,6 +146,7 @@ std::optional<PartRowName> ReadPartName(ValueType type, std::string_view name) {
   if (name.size() < kPartRowPrefix) return std::nullopt;
   const PartsId id{ReadBig32(name.data()), ReadBig64(name.data() + 4)};
   const std::string_view part = name.substr(kPartRowPrefix);
+  if (!IsNumberOfParts(id.number)) return std::nullopt;
   if (type != ValueType::kList) return PartRowName{id, part};
   if (part.size() != sizeof(int32_t)) return std::nullopt;
   return PartRowName{id, {}, static_cast<int32_t>(ReadBig32(part.data()) ^ 0x80000000U)};
@@ -232,6 +239,7 @@ std::optional<KeyRow> ReadKeyRow(std::string_view content) {
   row.value = reader.Rest();
   if (!reader.ok() || (row.parts && !row.value.empty())) return std::nullopt;
   if (row.parts && row.type == ValueType::kString) return std::nullopt;
+  if (row.parts && !IsNumberOfParts(row.parts->number)) return std::nullopt;
   return row;
 }
 

@@ -2,7 +2,8 @@
 
 The commands are those of differential/, whose runner compares each reply. Before a restart and
 after it the broker holds the same, to the millisecond of an expiry; and it holds what the
-redis-server holds. Data stays from one sequence to the next, so that rows on disk get changed.
+redis-server holds. Data stays from one sequence to the next, so that rows on disk get changed, and
+--check finds nothing wrong with them.
 
 CHORALE_RESTARTS sets how many sequences each family runs, CHORALE_DIFFERENTIAL_SEED where they
 start.
@@ -12,7 +13,6 @@ from __future__ import annotations
 
 import os
 import random
-import signal
 from collections.abc import Iterator
 
 import pytest
@@ -21,7 +21,7 @@ from differential.generator import Generator
 from differential.runner import NotComparable, Pair, Step
 from differential.state import State, read_state, state_difference
 from support.prerequisites import program
-from support.server import Server, binary_under_test
+from support.server import Server, binary_under_test, run_to_exit
 
 SEQUENCES = int(os.environ.get("CHORALE_RESTARTS", "6"))
 FIRST_SEED = int(os.environ.get("CHORALE_DIFFERENTIAL_SEED", "0"))
@@ -42,6 +42,9 @@ FAMILIES = [
 FLUSH_SHARE = 0.15
 # One sequence in so many comes with collections that are not small any more.
 GROWTH_SHARE = 0.3
+# And one in so many ends with some of them being emptied.
+EMPTYING_SHARE = 0.5
+MOST = b"1000000"  # more than any collection has
 
 
 @pytest.fixture(scope="module")
@@ -73,12 +76,26 @@ def growth(rng: random.Random) -> list[Step]:
     numbers = [b"%d" % rng.randrange(2000) for _ in range(count)]
     pairs = [word for number in numbers for word in (number, b"value" + number)]
     key = rng.choice((b"0", b"1"))
+    prefix = rng.choice((b"", b"m"))
     commands = [
         (b"RPUSH", b"l" + key, *numbers),
-        (b"SADD", b"t" + key, *numbers),
+        (b"SADD", b"t" + key, *(prefix + number for number in numbers)),
         (b"HSET", b"h" + key, *pairs),
         (b"ZADD", b"z" + key, *(word for number in numbers for word in (number, b"m" + number))),
         (b"APPEND", b"s" + key, b"x" * count),
+    ]
+    return [Step(command, True) for command in rng.sample(commands, rng.randint(1, 5))]
+
+
+def emptying(rng: random.Random) -> list[Step]:
+    """What takes everything out of collections, each by its own way."""
+    key = rng.choice((b"0", b"1"))
+    commands = [
+        (b"LPOP", b"l" + key, MOST),
+        (b"LTRIM", b"l" + key, b"1", b"0"),
+        (b"SPOP", b"t" + key, MOST),
+        (b"ZPOPMIN", b"z" + key, MOST),
+        (b"ZREMRANGEBYRANK", b"z" + key, b"0", b"-1"),
     ]
     return [Step(command, True) for command in rng.sample(commands, rng.randint(1, 5))]
 
@@ -97,12 +114,28 @@ def held(pair: Pair) -> State:
         return read_state(client, 16)
 
 
+def check(server: Server) -> str:
+    """What --check finds wrong with its data; it is not running."""
+    arguments = ["--check", str(server.options["dir"])]
+    code, _, errors = run_to_exit(server.binary, arguments, server.directory)
+    return errors if code != 0 else ""
+
+
 def restarted(pair: Pair, rng: random.Random) -> str | None:
     """Restarts the server under test; what is different then."""
     before = held(pair)
     pair.controls[1].close()
-    pair.servers[1].restart(rng.choice((signal.SIGTERM, signal.SIGKILL, signal.SIGKILL)))
+    server = pair.servers[1]
+    if rng.random() < 0.3:
+        server.stop()
+    else:
+        server.kill()
+        server.assert_no_sanitizer_report()
+    damage = "" if server.is_redis else check(server)
+    server.start()
     pair.reconnect()
+    if damage:
+        return damage
     after = held(pair)
     if before != after:
         return state_difference(before, after) or "an expiry differs"
@@ -127,6 +160,8 @@ def test_restarts_change_nothing_that_random_commands_can_see(pair: Pair, family
         steps = generator.sequence(seed)
         if rng.random() < GROWTH_SHARE:
             steps = growth(rng) + steps
+        if rng.random() < EMPTYING_SHARE:
+            steps += emptying(rng)
         for piece in pieces(steps, rng):
             history += map(str, piece)
             try:

@@ -23,6 +23,9 @@ BURST = 20
 # Producers rest while so many messages wait, so that what has to be read back stays small.
 ENOUGH_PENDING = 400
 REST_SECONDS = 0.01
+# So many of the changes of a set or a sorted set take everything out of it.
+EMPTYING_SHARE = 0.003
+MOST = 1_000_000  # more than any collection has
 FAR = 4_000_000_000_000  # Unix milliseconds
 
 SCRIPT = """
@@ -137,10 +140,14 @@ class Collections(Writer):
                 "HSET", key, member, payload(version, self.rng), b"last", b"%d" % version
             )
         if key.startswith(b"set"):
+            if self.rng.random() < EMPTYING_SHARE:
+                return log, Operation((("SPOP", key, MOST),), (("DEL", key),))
             return log, single("SREM" if shrink else "SADD", key, member, b"v%d" % version)
         roll = self.rng.random()
         if shrink:
             return log, single("ZREM", key, member)
+        if roll < EMPTYING_SHARE:
+            return log, single("ZPOPMIN", key, MOST)
         if roll < 0.1:
             return log, single("ZPOPMIN", key, self.rng.randint(1, 3))
         if roll < 0.4:

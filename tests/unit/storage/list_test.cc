@@ -4,11 +4,14 @@
 
 #include <algorithm>
 #include <deque>
+#include <map>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "storage/encoding_limits.h"
+#include "storage/unsaved.h"
 
 namespace chorale {
 namespace {
@@ -150,6 +153,53 @@ TEST(ListTest, ACloneHasItsOwnElements) {
   EXPECT_EQ(Contents(clone), (Strings{"a", "b"}));
   clone = std::move(list);
   EXPECT_EQ(Contents(clone), (Strings{"changed", "b"}));
+}
+
+// With `always` each write is followed by a round, for which a long list must not be gone over.
+TEST(ListTest, KnowsWhichBlocksHaveChangedSinceTheyWereSaved) {
+  const bool persistent_before = std::exchange(g_persistent, true);
+  std::map<int32_t, size_t> rows;  // elements, by order
+  List list;
+  const auto save = [&](bool all) {
+    size_t visited = 0;
+    for (const int32_t order : list.parts()->removed) rows.erase(order);
+    list.SaveBlocks(all, [&](int32_t order, const std::vector<std::string_view>& elements) {
+      rows[order] = elements.size();
+      ++visited;
+    });
+    list.parts()->Saved();
+    EXPECT_TRUE(list.parts()->changed.empty());
+    size_t elements = 0;
+    for (const auto& [order, count] : rows) elements += count;
+    EXPECT_EQ(elements, list.size());
+    return visited;
+  };
+  for (int i = 0; i < 10'000; ++i) list.PushBack(std::string(100, 'x'));
+  const size_t blocks = save(true);
+  EXPECT_GT(blocks, 100u);
+  EXPECT_EQ(save(false), 0u);
+
+  list.PushFront("front");
+  list.PopBack();
+  EXPECT_EQ(list.parts()->changed.size(), 2u);
+  EXPECT_EQ(save(false), 2u);
+  list.Set(5000, std::string(100, 'y'));
+  list.Set(5000, std::string(101, 'z'));
+  EXPECT_EQ(list.parts()->changed.size(), 1u);
+  EXPECT_EQ(save(false), 1u);
+  // Blocks that are made, that grow and that go between two rounds.
+  for (int i = 0; i < 1000; ++i) list.PushFront(std::string(100, 'x'));
+  for (int i = 0; i < 10; ++i) list.InsertAfter("front", std::string(3000, 'i'));
+  list.Trim(900, list.size() - 500);
+  EXPECT_LT(list.parts()->changed.size(), 20u);
+  EXPECT_LT(save(false), 20u);
+  list.Trim(10, 11);
+  list.PushBack(std::string(5000, 'x'));
+  EXPECT_LE(list.parts()->changed.size(), 2u);
+  EXPECT_LE(save(false), 2u);
+  list.Trim(0, 0);
+  EXPECT_TRUE(list.parts()->changed.empty());
+  g_persistent = persistent_before;
 }
 
 // The same random operations on a List and on a std::deque.

@@ -26,18 +26,6 @@ class SilentOwner final : public MailboxOwner {
 
 class CheckTest : public PersistenceFixture {
  protected:
-  absl::StatusOr<DirectorySummary> Check() {
-    const auto directory = DataDirectory::Open(Path("data"), DataDirectory::Mode::kReadOnly);
-    if (!directory.ok()) return directory.status();
-    return CheckRows(**directory, kNow);
-  }
-  void PutRow(Family family, const std::string& name, const std::string& content) {
-    const auto directory = DataDirectory::Open(Path("data"), DataDirectory::Mode::kReadWrite);
-    ASSERT_TRUE(directory.ok());
-    rocksdb::WriteBatch batch;
-    batch.Put((*directory)->family(family), name, content);
-    ASSERT_TRUE((*directory)->Write(&batch, true).ok());
-  }
   // With a key and two messages of a channel.
   void MakeData() {
     std::filesystem::remove_all(Path("data"));
@@ -59,9 +47,9 @@ class CheckTest : public PersistenceFixture {
   void ExpectRefused(Family family, const std::string& name, const std::string& content,
                      const char* what) {
     MakeData();
-    ASSERT_TRUE(Check().ok());
-    PutRow(family, name, content);
-    const auto checked = Check();
+    ASSERT_TRUE(Check("data").ok());
+    PutRow("data", family, name, content);
+    const auto checked = Check("data");
     EXPECT_FALSE(checked.ok()) << what;
     const std::string refusal = Refusal("data");
     EXPECT_NE(refusal.find("is damaged"), std::string::npos) << what << ": " << refusal;
@@ -115,8 +103,8 @@ TEST_F(CheckTest, KeysThatNobodyWouldLookForAreRefused) {
   AppendKeyHeader({ValueType::kString, {}, {}, "value"}, &content);
   const auto refused = [&] {
     MakeData();
-    PutRow(Family::kKeys, name, content);
-    EXPECT_FALSE(Check().ok());
+    PutRow("data", Family::kKeys, name, content);
+    EXPECT_FALSE(Check("data").ok());
     EXPECT_NE(Refusal("data").find("is damaged"), std::string::npos);
   };
   NameKeyRow(4711, "key", &name);
@@ -137,10 +125,10 @@ TEST_F(CheckTest, PartsThatMakeNoSenseAreRefused) {
     std::string name, key;
     NameKeyRow(0, "large", &name);
     AppendKeyHeader({type, {}, PartsId{0, 1'000'000}, {}}, &key);
-    PutRow(Family::kKeys, name, key);
+    PutRow("data", Family::kKeys, name, key);
     NamePartRow(id, part, &name);
-    PutRow(FamilyOfParts(type), name, content);
-    EXPECT_FALSE(Check().ok()) << what;
+    PutRow("data", FamilyOfParts(type), name, content);
+    EXPECT_FALSE(Check("data").ok()) << what;
     EXPECT_NE(Refusal("data").find("is damaged"), std::string::npos) << what;
   };
   std::string block;
@@ -166,7 +154,7 @@ TEST_F(CheckTest, MembershipsAreNotCountedAsMessages) {
   mailbox->SendToGroup("chat", message, {}, kNow);
   ASSERT_TRUE(store->Stop().ok());
   store.reset();
-  const auto summary = Check();
+  const auto summary = Check("data");
   ASSERT_TRUE(summary.ok()) << summary.status();
   EXPECT_EQ(summary->messages, 5u);
   EXPECT_EQ(summary->channels, 1u);
@@ -202,7 +190,7 @@ TEST_F(CheckTest, AnOwnerGetsNothingTwiceAlsoIfARoundHeldBackWhatWasWrittenBefor
     ASSERT_TRUE(store->Await([&] { return store->journal().statistics().rounds > rounds; }));
   }
   store.reset();
-  EXPECT_TRUE(Check().ok());
+  EXPECT_TRUE(Check("data").ok());
   store = Open("data", options);
   ASSERT_NE(store, nullptr);
   const auto mailbox = store->layers().Get("layer")->FindMailbox("box!");

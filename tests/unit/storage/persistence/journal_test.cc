@@ -74,6 +74,8 @@ class JournalTest : public PersistenceFixture {
     const Contents before = store->contents();
     EXPECT_TRUE(store->Stop().ok());
     store.reset();
+    const auto checked = Check(name);
+    EXPECT_TRUE(checked.ok()) << checked.status();
     Running restarted = Open(name, options);
     if (restarted == nullptr) return restarted;
     EXPECT_EQ(restarted->contents(), before);
@@ -298,6 +300,73 @@ TEST_F(JournalTest, WhatIsDeletedStaysAway) {
   store = Restart(std::move(store), "data");
   ASSERT_NE(store, nullptr);
   EXPECT_TRUE(store->contents().empty());
+}
+
+// Its rows go with it, for the next value may be given the same number.
+TEST_F(JournalTest, ALargeValueThatIsEmptiedLeavesNothingBehind) {
+  uint64_t bits = 0;
+  const auto random = [&] { return ++bits; };
+  const auto empty_all = [&](PersistentStore& store, bool at_once) {
+    const size_t least = at_once ? kLarge : 1;
+    store.Change<List>(0, "list", [&](List& list) {
+      while (list.size() > least) list.PopBack();
+      list.Trim(list.size(), list.size());
+    });
+    store.Change<Hash>(0, "hash", [&](Hash& hash) {
+      for (int i = 0; i < kLarge; ++i) hash.Remove(Element(i));
+    });
+    store.Change<Set>(0, "set", [&](Set& set) {
+      while (set.size() > least) set.PopRandom(1, random, [](std::string_view) {});
+      size_t popped = 0;
+      set.PopRandom(kLarge, random, [&](std::string_view) { ++popped; });
+      EXPECT_EQ(popped, least);
+      EXPECT_EQ(set.size(), 0u);
+    });
+    store.Change<SortedSet>(0, "zset", [&](SortedSet& set) {
+      while (set.size() > least) set.PopMin(1, [](std::string_view, double) {});
+      set.PopMax(kLarge, [](std::string_view, double) {});
+    });
+  };
+  const auto fill_all = [](PersistentStore& store, int count) {
+    store.Change<List>(0, "list", [&](List& list) { Fill(list, count); });
+    store.Change<Hash>(0, "hash", [&](Hash& hash) { Fill(hash, count); });
+    store.Change<Set>(0, "set", [&](Set& set) { Fill(set, count); });
+    store.Change<SortedSet>(0, "zset", [&](SortedSet& set) { Fill(set, count); });
+  };
+  for (const bool at_once : {true, false}) {
+    SCOPED_TRACE(at_once);
+    Running store = Open("data");
+    ASSERT_NE(store, nullptr);
+    fill_all(*store, kLarge);
+    ASSERT_TRUE(store->Save().ok());
+    empty_all(*store, at_once);
+    ASSERT_TRUE(store->Stop().ok());
+    store.reset();
+    const auto checked = Check("data");
+    EXPECT_TRUE(checked.ok()) << checked.status();
+    store = Open("data");
+    ASSERT_NE(store, nullptr);
+    EXPECT_TRUE(store->contents().empty());
+    fill_all(*store, kLarge - 100);
+    store = Restart(std::move(store), "data");
+    ASSERT_NE(store, nullptr);
+    store->WithAll([](LockedKeys& keys) { keys.Flush(0); });
+    ASSERT_TRUE(store->Stop().ok());
+  }
+}
+
+TEST_F(JournalTest, ASetThatIsPoppedEmptyAndFilledInOneGoComesBack) {
+  Running store = Open("data");
+  ASSERT_NE(store, nullptr);
+  store->Change<Set>(0, "set", [](Set& set) { Fill(set, kLarge); });
+  ASSERT_TRUE(store->Save().ok());
+  store->Change<Set>(0, "set", [](Set& set) {
+    uint64_t bits = 0;
+    set.PopRandom(
+        kLarge, [&] { return ++bits; }, [](std::string_view) {});
+    for (int i = 100; i < 300; ++i) set.Add(Element(i));
+  });
+  Restart(std::move(store), "data");
 }
 
 TEST_F(JournalTest, AKeyOfAnotherTypeReplacesTheOneBefore) {
@@ -821,18 +890,7 @@ class RefusalTest : public JournalTest {
  protected:
   // Makes the directory one that ends in this row "format".
   void PutFormat(const std::string& content) {
-    const auto directory = DataDirectory::Open(Path("data"), DataDirectory::Mode::kReadWrite);
-    ASSERT_TRUE(directory.ok());
-    rocksdb::WriteBatch batch;
-    batch.Put((*directory)->family(Family::kDefault), "format", content);
-    ASSERT_TRUE((*directory)->Write(&batch, true).ok());
-  }
-  void PutRow(Family family, const std::string& name, const std::string& content) {
-    const auto directory = DataDirectory::Open(Path("data"), DataDirectory::Mode::kReadWrite);
-    ASSERT_TRUE(directory.ok());
-    rocksdb::WriteBatch batch;
-    batch.Put((*directory)->family(family), name, content);
-    ASSERT_TRUE((*directory)->Write(&batch, true).ok());
+    PutRow("data", Family::kDefault, "format", content);
   }
   void MakeData() {
     Running store = Open("data");
@@ -957,7 +1015,7 @@ TEST_F(RefusalTest, DamagedRowsAreRefused) {
   const auto refuses = [&](Family family, const std::string& name, const std::string& content) {
     std::filesystem::remove_all(Path("data"));
     MakeData();
-    PutRow(family, name, content);
+    PutRow("data", family, name, content);
     const std::string refusal = Refusal("data");
     EXPECT_NE(refusal.find("damaged"), std::string::npos)
         << refusal << kFamilyNames[static_cast<size_t>(family)] << " " << name.size();
@@ -1037,6 +1095,7 @@ class RandomChangesTest : public JournalTest, public testing::WithParamInterface
           Below(2) == 0 ? (void)set->Add(Member()) : (void)set->Remove(Member());
         }
         if (Below(4) == 0) set->PopRandom(Below(4), bits, [](std::string_view) {});
+        if (Below(8) == 0) set->PopRandom(set->size(), bits, [](std::string_view) {});
         set.MarkChanged();
         return;
       }
@@ -1049,6 +1108,7 @@ class RandomChangesTest : public JournalTest, public testing::WithParamInterface
         if (Below(4) == 0) set->PopMin(Below(4), [](std::string_view, double) {});
         if (Below(4) == 0) set->PopMax(Below(4), [](std::string_view, double) {});
         if (Below(4) == 0 && set->size() > 4) set->RemoveRange({1, 3});
+        if (Below(8) == 0) set->PopMin(set->size(), [](std::string_view, double) {});
         set.MarkChanged();
         return;
       }
@@ -1085,6 +1145,7 @@ class RandomChangesTest : public JournalTest, public testing::WithParamInterface
       }
       case 8:
         if (Below(5) == 0) list.Trim(list.size() / 4, list.size() - list.size() / 4);
+        if (Below(8) == 0) list.Trim(0, 0);
         return;
       default:
         for (int i = 0; i < 8; ++i) list.PushBack(std::string(1000 + Below(4000), 'b'));
@@ -1116,7 +1177,14 @@ class RandomChangesTest : public JournalTest, public testing::WithParamInterface
   std::mt19937_64 random_{static_cast<uint64_t>(GetParam())};
 };
 
+// What --check says as well, each time that nobody has the directory open.
 TEST_P(RandomChangesTest, ComeBack) {
+  const auto open_again = [this](Running& store) {
+    store.reset();
+    const auto checked = Check("data");
+    EXPECT_TRUE(checked.ok()) << checked.status();
+    store = checked.ok() ? Open("data") : nullptr;
+  };
   Running store = Open("data");
   for (int part = 0; part < 60; ++part) {
     ASSERT_NE(store, nullptr);
@@ -1125,13 +1193,11 @@ TEST_P(RandomChangesTest, ComeBack) {
     switch (Below(6)) {
       case 0:
         ASSERT_TRUE(store->Stop().ok());
-        store.reset();
-        store = Open("data");
+        open_again(store);
         break;
       case 1:
         ASSERT_TRUE(store->Save().ok());
-        store.reset();
-        store = Open("data");
+        open_again(store);
         break;
       case 2: {
         const std::string path = fmt::format("copy-{}", part);

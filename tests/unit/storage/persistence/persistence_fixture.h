@@ -26,6 +26,7 @@
 #include "storage/layers/layer.h"
 #include "storage/list.h"
 #include "storage/locked_keys.h"
+#include "storage/persistence/check.h"
 #include "storage/persistence/data_directory.h"
 #include "storage/persistence/journal.h"
 #include "storage/persistence/recovery.h"
@@ -273,10 +274,25 @@ class PersistenceFixture : public testing::Test {
   [[nodiscard]] Running Look(const std::string& name, const Options& options = {}) {
     return Checked(PersistentStore::Look(Path(name), options));
   }
+  // What --check finds, of a directory that nobody has open.
+  [[nodiscard]] absl::StatusOr<DirectorySummary> Check(const std::string& name) const {
+    const auto directory = DataDirectory::Open(Path(name), DataDirectory::Mode::kReadOnly);
+    if (!directory.ok()) return directory.status();
+    return CheckRows(**directory, kNow);
+  }
   // The message with which it cannot be opened.
   [[nodiscard]] std::string Refusal(const std::string& name, const Options& options = {}) {
     const auto opened = PersistentStore::Open(Path(name), options);
     return std::string(opened.status().message());
+  }
+  // Writes a row into a directory that nobody has open.
+  void PutRow(const std::string& name, Family family, const std::string& row,
+              const std::string& content) const {
+    const auto directory = DataDirectory::Open(Path(name), DataDirectory::Mode::kReadWrite);
+    ASSERT_TRUE(directory.ok());
+    rocksdb::WriteBatch batch;
+    batch.Put((*directory)->family(family), row, content);
+    ASSERT_TRUE((*directory)->Write(&batch, true).ok());
   }
   // Names of keys in different shards.
   [[nodiscard]] static std::pair<std::string, std::string> KeysApart(const std::string& name) {

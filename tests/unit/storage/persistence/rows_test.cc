@@ -36,7 +36,7 @@ std::vector<KeyRow> AllKeyRows() {
       rows.push_back({type, expiry, std::nullopt, "value"});
       rows.push_back({type, expiry, std::nullopt, ""});
       if (type == ValueType::kString) continue;
-      rows.push_back({type, expiry, PartsId{7, std::numeric_limits<uint64_t>::max()}, ""});
+      rows.push_back({type, expiry, PartsId{7, std::numeric_limits<uint64_t>::max() - 1}, ""});
     }
   }
   return rows;
@@ -239,6 +239,12 @@ TEST(RowsTest, KeyRowsThatMakeNoSenseAreRefused) {
   EXPECT_FALSE(ReadKeyRow("\x40value")) << "a flag that nobody knows";
   EXPECT_FALSE(ReadKeyRow(Content({ValueType::kString, {}, PartsId{1, 2}, ""})));
   EXPECT_FALSE(ReadKeyRow(Content({ValueType::kHash, {}, PartsId{1, 2}, "more"})));
+  for (const uint64_t number : {uint64_t{0}, std::numeric_limits<uint64_t>::max()}) {
+    EXPECT_FALSE(ReadKeyRow(Content({ValueType::kHash, {}, PartsId{1, number}, ""}))) << number;
+    std::string name;
+    NamePartRow({1, number}, "field", &name);
+    EXPECT_FALSE(ReadPartName(ValueType::kHash, name)) << number;
+  }
 }
 
 TEST(RowsTest, RandomBytesAreReadOrRefused) {
