@@ -11,7 +11,6 @@
 namespace chorale {
 namespace {
 
-
 constexpr spdlog::level::level_enum kLevels[] = {spdlog::level::debug, spdlog::level::debug,
                                                  spdlog::level::info, spdlog::level::warn};
 

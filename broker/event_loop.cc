@@ -48,9 +48,7 @@ bool EventLoop::Watch(int descriptor, uint32_t before, uint32_t events, Watcher&
   epoll_event event{};
   event.events = events;
   event.data.ptr = &watcher;
-  const int how = before == 0   ? EPOLL_CTL_ADD
-                  : events == 0 ? EPOLL_CTL_DEL
-                                : EPOLL_CTL_MOD;
+  const int how = before == 0 ? EPOLL_CTL_ADD : events == 0 ? EPOLL_CTL_DEL : EPOLL_CTL_MOD;
   return ::epoll_ctl(epoll_, how, descriptor, &event) == 0;
 }
 

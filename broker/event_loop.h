@@ -25,8 +25,9 @@ class EventLoop {
   // Whoever has a descriptor.
   class Watcher {
    public:
-    // `events` are those that epoll has seen: EPOLLIN, EPOLLOUT, EPOLLERR, EPOLLHUP. The watcher may
-    // stop watching meanwhile, or close the descriptor, but has to live until the turn has ended.
+    // `events` are those that epoll has seen: EPOLLIN, EPOLLOUT, EPOLLERR, EPOLLHUP. The watcher
+    // may stop watching meanwhile, or close the descriptor, but has to live until the turn has
+    // ended.
     virtual void OnReady(uint32_t events) = 0;
 
    protected:

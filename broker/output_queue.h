@@ -32,8 +32,8 @@ class OutputQueue {
   size_t sendable() const { return holds_.empty() ? bytes_ : holds_.front().begin - sent_; }
 
   void Append(std::string_view bytes);
-  // A large frame is shared, and one that has nothing before it. Else it is copied, which is cheaper
-  // than a scattered write.
+  // A large frame is shared, and one that has nothing before it. Else it is copied, which is
+  // cheaper than a scattered write.
   void Append(const Frame& frame);
 
   // What may be sent, as buffers for one writev; returns how many. They are valid until the queue

@@ -116,7 +116,8 @@ class Server {
  private:
   // After a start that failed.
   absl::Status CloseAfter(const absl::Status& failure);
-  // Hands a new socket, which does not block, to the thread that has the fewest connections. From the listener's thread.
+  // Hands a new socket, which does not block, to the thread that has the fewest connections. From
+  // the listener's thread.
   void Accept(int descriptor, int family);
   // On the connection's own thread.
   void Adopt(IoThread& thread, int descriptor, int family);
