@@ -14,6 +14,10 @@ int64_t Nanoseconds(double seconds) { return static_cast<int64_t>(seconds * 1e9)
 // time. Their number for each operation hardly varies: a short one tells it.
 constexpr int64_t kLongestCounting = kSecond / 10;
 
+// What preparing rounds may take in all: so long, and so many times the time that is asked for.
+constexpr int64_t kLongestPreparing = 60 * kSecond;
+constexpr int64_t kMostPreparing = 10;
+
 }  // namespace
 
 int64_t Workload::OperationsPerRound() const { return Round::kAnyNumber; }
@@ -27,7 +31,12 @@ absl::Status Workload::Measure(Bench& bench) {
 }
 
 absl::Status Workload::RunRounds(Bench& bench, int64_t nanoseconds, bool measured) {
+  const int64_t deadline = Now() + kLongestPreparing + kMostPreparing * nanoseconds;
   while (nanoseconds > 0) {
+    if (Now() > deadline) {
+      return absl::DeadlineExceededError(
+          "making new data takes much longer than using it up: more --keys");
+    }
     if (absl::Status status = BeforeRound(bench); !status.ok()) return status;
     absl::Status status = bench.RunRound(nanoseconds, OperationsPerRound(), measured);
     if (!status.ok()) return status;
