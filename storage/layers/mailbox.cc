@@ -492,13 +492,15 @@ void Mailbox::LeaveAllGroups() {
   groups_.clear();
 }
 
+// Noted before anybody can see that it is closed, for whoever does may make another mailbox of that
+// name: no round that follows one with rows of that may erase what is under the name.
 void Mailbox::CloseLocked() {
-  closed_ = true;
   if (unsaved_.on_disk) NoteUnsaved();
   LeaveAllGroups();
   events_.clear();
   event_bytes_ = 0;
   owner_.reset();
+  closed_ = true;
 }
 
 }  // namespace chorale

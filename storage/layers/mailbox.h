@@ -275,7 +275,8 @@ class Mailbox : public std::enable_shared_from_this<Mailbox> {
   std::shared_ptr<MailboxOwner> owner_ ABSL_GUARDED_BY(mutex_);
   int64_t gone_at_ms_ ABSL_GUARDED_BY(mutex_);  // when the last owner left
   bool wake_pending_ ABSL_GUARDED_BY(mutex_) = false;
-  std::atomic<bool> closed_ = false;  // written under the lock, and only once
+  // Written under the lock, and only once; read without it by who looks for a mailbox of that name.
+  std::atomic<bool> closed_ = false;
 
   uint64_t epoch_ ABSL_GUARDED_BY(mutex_);
   // The epoch that the owner knows, if it has ended and he was not told yet. What an overflow ends

@@ -1,5 +1,10 @@
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
 #include <vector>
 
+#include "storage/layers/unsaved_layers.h"
 #include "tests/unit/storage/layers/mailbox_fixture.h"
 
 namespace chorale {
@@ -41,6 +46,35 @@ TEST_F(MailboxDiskTest, TheStateKnowsOfEveryEventThatIsOnDisk) {
   mailbox_->Save({{}, false}, saver);
   EXPECT_EQ(saver.events, (std::vector<uint64_t>{2, 3, 4}));
   EXPECT_EQ(saver.states.back().last, 4u);
+}
+
+// Whoever sees that a mailbox is closed may make its successor, whose rows a later round must not
+// take for those of the closed one.
+TEST_F(MailboxDiskTest, AMailboxIsNotedBeforeAnybodyCanSeeThatItIsClosed) {
+  std::shared_ptr<Mailbox> mailbox;
+  std::vector<bool> closed;
+  UnsavedLayers unsaved(true, [&] { closed.push_back(mailbox->closed()); });
+  const Mailbox::Surroundings surroundings{groups_, counters_, [] { return size_t{1} << 20; },
+                                           &unsaved, layer_};
+  const std::function<void()> ends[] = {
+      [&] { EXPECT_TRUE(mailbox->Close(nullptr)); },
+      [&] { EXPECT_TRUE(mailbox->Tidy(1000, now_ms_ + 1001)); },
+  };
+  for (const auto& end : ends) {
+    mailbox = std::make_shared<Mailbox>("p.one!", surroundings, now_ms_);
+    RecordingSaver saver;
+    mailbox->Send("p.one!a", std::make_shared<const std::string>("m"), policy_, now_ms_);
+    const std::vector<std::string_view> channels = {"p.one!a"};
+    mailbox->Join("chat", channels, now_ms_ + 5000, now_ms_);
+    mailbox->Save({{}, true}, saver);
+    closed.clear();
+    end();
+    ASSERT_FALSE(closed.empty());
+    for (const bool seen : closed) EXPECT_FALSE(seen);
+    EXPECT_TRUE(mailbox->closed());
+    mailbox->Save({{}, true}, saver);
+    EXPECT_TRUE(saver.events.empty());
+  }
 }
 
 }  // namespace
