@@ -48,6 +48,10 @@ std::optional<Mailbox::Opened> Mailbox::Open(std::shared_ptr<MailboxOwner> owner
   wake_pending_ = false;
   ended_.reset();
   const Restored restored = std::exchange(restored_, Restored::kNo);
+  if (restored != Restored::kNo) {
+    lapsed_.Clear();
+    next_expiry_ms_ = 0;
+  }
   if (restored != Restored::kInPart && resume && Fits(*resume)) {
     DropAcknowledged(resume->received);
     // What was under way to the former owner is sent again.
@@ -300,11 +304,12 @@ bool Mailbox::IsFull(std::string_view channel, const LayerPolicy& policy) {
 }
 
 int64_t Mailbox::CountUnconsumed() const {
-  return messages_.total() + (ended_ ? ended_->messages.total() : 0);
+  return messages_.total() - lapsed_.total() + (ended_ ? ended_->messages.total() : 0);
 }
 
 int64_t Mailbox::CountUnconsumed(std::string_view channel) const {
-  return messages_.For(channel) + (ended_ ? ended_->messages.For(channel) : 0);
+  return messages_.For(channel) - lapsed_.For(channel) +
+         (ended_ ? ended_->messages.For(channel) : 0);
 }
 
 std::vector<std::string> Mailbox::FullMembers(const Members& members, const LayerPolicy& policy) {
@@ -358,7 +363,8 @@ void Mailbox::DropExpiredMessages(int64_t now_ms) {
     return IsMessage(event) && event.expires_at_ms <= now_ms;
   };
   PastMembers members(groups_);
-  for (auto event = events_.rbegin(); event != events_.rend() && event->number > shown_; ++event) {
+  auto event = events_.rbegin();
+  for (; event != events_.rend() && event->number > shown_; ++event) {
     members.Undo(*event);
     if (expired(*event)) {
       event_bytes_ -= BytesOf(*event);
@@ -366,6 +372,20 @@ void Mailbox::DropExpiredMessages(int64_t now_ms) {
       chorale::Add(surroundings_.counters.expired);
     } else if (IsMessage(*event)) {
       next_expiry_ms_ = std::min(next_expiry_ms_, event->expires_at_ms);
+    }
+  }
+  if (restored_ != Restored::kNo) {
+    lapsed_.Clear();
+    uint64_t shown = messages_.shown();
+    for (; event != events_.rend(); ++event) {
+      members.Undo(*event);
+      if (!IsMessage(*event)) continue;
+      const bool consumed = shown-- <= messages_.consumed();
+      if (!expired(*event)) {
+        next_expiry_ms_ = std::min(next_expiry_ms_, event->expires_at_ms);
+      } else if (!consumed) {
+        lapsed_.Add(*event, members);
+      }
     }
   }
   events_.erase(std::remove_if(After(shown_), events_.end(), expired), events_.end());
@@ -438,6 +458,7 @@ void Mailbox::BeginEpoch(std::deque<MailboxEvent> kept) {
   epoch_ = NewEpoch();
   acknowledged_ = shown_ = last_ = 0;
   messages_.Clear();
+  lapsed_.Clear();
   events_.clear();
   event_bytes_ = 0;
   next_expiry_ms_ = kNever;
@@ -492,13 +513,15 @@ void Mailbox::LeaveAllGroups() {
   groups_.clear();
 }
 
+// Noted before anybody can see that it is closed, for whoever does may make another mailbox of that
+// name: no round that follows one with rows of that may erase what is under the name.
 void Mailbox::CloseLocked() {
-  closed_ = true;
   if (unsaved_.on_disk) NoteUnsaved();
   LeaveAllGroups();
   events_.clear();
   event_bytes_ = 0;
   owner_.reset();
+  closed_ = true;
 }
 
 }  // namespace chorale

@@ -233,7 +233,8 @@ class Mailbox : public std::enable_shared_from_this<Mailbox> {
   uint64_t MessagesBetween(uint64_t after, uint64_t last) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool Fits(const Resume& resume) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void DropAcknowledged(uint64_t received) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Of what the owner was not sent.
+  // Of what the owner was not sent; of what he may have been sent before a restart they count no
+  // longer.
   void DropExpiredMessages(int64_t now_ms) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void DropExpiredMembers(int64_t now_ms) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The messages that the owner was not sent, for a new epoch.
@@ -275,7 +276,8 @@ class Mailbox : public std::enable_shared_from_this<Mailbox> {
   std::shared_ptr<MailboxOwner> owner_ ABSL_GUARDED_BY(mutex_);
   int64_t gone_at_ms_ ABSL_GUARDED_BY(mutex_);  // when the last owner left
   bool wake_pending_ ABSL_GUARDED_BY(mutex_) = false;
-  std::atomic<bool> closed_ = false;  // written under the lock, and only once
+  // Written under the lock, and only once; read without it by who looks for a mailbox of that name.
+  std::atomic<bool> closed_ = false;
 
   uint64_t epoch_ ABSL_GUARDED_BY(mutex_);
   // The epoch that the owner knows, if it has ended and he was not told yet. What an overflow ends
@@ -312,8 +314,13 @@ class Mailbox : public std::enable_shared_from_this<Mailbox> {
   Unsaved unsaved_ ABSL_GUARDED_BY(mutex_);
   enum class Restored : uint8_t { kNo, kExactly, kInPart };
   Restored restored_ ABSL_GUARDED_BY(mutex_) = Restored::kNo;  // and not opened since
+  // What has expired of the messages that were restored. Which of them the owner has had he says
+  // when he opens the mailbox: those he consumes then, the others are dropped. Until then they are
+  // kept but do not count.
+  UnconsumedMessages lapsed_ ABSL_GUARDED_BY(mutex_);
 
-  // Nothing expires before: of the messages that the owner was not sent, and of the members.
+  // Nothing expires before: of the messages that the owner was not sent, or that were restored and
+  // not opened since, and of the members.
   static constexpr int64_t kNever = Members::kNever;
   int64_t next_expiry_ms_ ABSL_GUARDED_BY(mutex_) = kNever;
   int64_t next_leave_ms_ ABSL_GUARDED_BY(mutex_) = kNever;

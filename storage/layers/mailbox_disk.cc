@@ -139,8 +139,10 @@ void Mailbox::Restore(MailboxState state, std::span<const RestoredMember> member
     shown += IsMessage(event) ? 1 : 0;
     event_bytes_ += BytesOf(event);
     if (event.number <= last_membership_) membership_bytes_ += BytesOf(event);
+    if (IsMessage(event)) next_expiry_ms_ = std::min(next_expiry_ms_, event.expires_at_ms);
     events_.push_back(std::move(event));
   }
+  if (!state.unconsumed_by_channel.empty()) lapsed_.set_scope(CapacityScope::kChannel);
   messages_.Restore(state.unconsumed, shown, state.consumed,
                     std::move(state.unconsumed_by_channel));
   unsaved_.on_disk = true;
