@@ -72,7 +72,9 @@ absl::Status Journal::Start(LayerRegistry& layers, std::vector<uint32_t> spaces,
     batch_->set_next_number(next_number);
     PutFormat(false);
     batch_->Seal();
-    if (const auto status = WriteSealed(); !status.ok()) return status;
+    // Synced in any case: else owners of mailboxes would resume after a loss of power that has
+    // taken this and whatever came later.
+    if (const auto status = WriteSealed(true); !status.ok()) return status;
   }
   {
     absl::MutexLock lock(&round_mutex_);
@@ -275,7 +277,7 @@ absl::Status Journal::CollectAndWrite(Round kind, ShardMask shards, HoldBack hol
   absl::MutexLock lock(&batch_mutex_);
   if (kind == Round::kLast) PutFormat(true);
   batch_->Seal();
-  return WriteSealed();
+  return WriteSealed(syncs());
 }
 
 // Tokens with several shards may wait for the batch: it is locked for one thing at a time.
@@ -343,14 +345,14 @@ absl::Status Journal::WriteWhatFailed() {
   if (!failed()) return absl::OkStatus();
   if (const auto status = directory_->Reopen(); !status.ok()) return status;
   absl::MutexLock lock(&batch_mutex_);
-  return WriteSealed();
+  return WriteSealed(syncs());
 }
 
-absl::Status Journal::WriteSealed() {
+absl::Status Journal::WriteSealed(bool sync) {
   const uint64_t rows = batch_->sealed().Count();
   const uint64_t bytes = batch_->sealed().GetDataSize();
   if (rows == 0) return absl::OkStatus();
-  const auto status = directory_->Write(&batch_->sealed(), options_.sync != Sync::kNever);
+  const auto status = directory_->Write(&batch_->sealed(), sync);
   if (!status.ok()) return status;
   batch_->ClearSealed();
   absl::MutexLock lock(&round_mutex_);

@@ -145,7 +145,8 @@ class Journal {
   void CollectIfPending(LockedKeys& keys, int shard);
   // The batch of a round that failed.
   absl::Status WriteWhatFailed();
-  absl::Status WriteSealed() ABSL_EXCLUSIVE_LOCKS_REQUIRED(batch_mutex_);
+  bool syncs() const { return options_.sync != Sync::kNever; }
+  absl::Status WriteSealed(bool sync) ABSL_EXCLUSIVE_LOCKS_REQUIRED(batch_mutex_);
   void Finish(uint64_t round, Clock::time_point begin, const absl::Status& status);
   void SpacesChanged();
   void PutFormat(bool clean) ABSL_EXCLUSIVE_LOCKS_REQUIRED(batch_mutex_);

@@ -444,6 +444,25 @@ TEST_F(JournalFaultsTest, WhatIsDoneSurvivesALossOfPower) {
   }
 }
 
+// Else owners of mailboxes would resume although what came later is gone.
+TEST_F(JournalFaultsTest, AfterALossOfPowerNoDirectorySaysThatNothingIsMissing) {
+  for (const Journal::Sync sync :
+       {Journal::Sync::kEverySecond, Journal::Sync::kAlways, Journal::Sync::kNever}) {
+    const std::string name = fmt::format("mode-{}", static_cast<int>(sync));
+    Running store = Open(name, OnFaultyDisk(sync));
+    ASSERT_NE(store, nullptr);
+    ASSERT_TRUE(store->Stop().ok());
+    store.reset();
+    store = Open(name, OnFaultyDisk(sync));
+    ASSERT_NE(store, nullptr);
+    EXPECT_TRUE(store->recovered().clean) << "it was stopped in order";
+    disk_.CopyWithoutPower(Path(name), Path(name + "-copy"));
+    const Running copy = Look(name + "-copy");
+    ASSERT_NE(copy, nullptr);
+    EXPECT_FALSE(copy->recovered().clean) << name;
+  }
+}
+
 // The last log of the directory.
 std::string LastLog(const std::string& path) {
   std::string last;
