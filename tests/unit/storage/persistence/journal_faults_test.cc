@@ -408,6 +408,36 @@ TEST_F(JournalFaultsTest, WritersAreToWaitWhileAChangeWaitsForTooLong) {
   }
 }
 
+TEST_F(JournalFaultsTest, WhatIsBeingWrittenCountsAsWaitingUntilItIsOnDisk) {
+  Options options = OnFaultyDisk(Journal::Sync::kEverySecond);
+  options.most_unsaved_bytes = 100'000;
+  Running store = Open("data", options);
+  ASSERT_NE(store, nullptr);
+  const auto unsaved = [&] { return store->journal().statistics().unsaved_bytes; };
+  store->SetString(0, "key", std::string(200'000, 'x'));
+  disk_.HoldSyncs();
+  const uint64_t round = store->journal().Save();
+  ASSERT_TRUE(disk_.AwaitHeldSync(kDeadline));
+  EXPECT_GT(unsaved(), 200'000);
+  EXPECT_TRUE(store->journal().full()) << "another limit would fill beside it";
+  disk_.ReleaseSyncs();
+  EXPECT_TRUE(store->Await([&] { return store->journal().done() >= round; }));
+  EXPECT_EQ(unsaved(), 0);
+  EXPECT_FALSE(store->journal().full());
+
+  // So does what could not be written.
+  store->SetString(0, "key", "value");
+  store->Delete(0, "other");
+  disk_.Fail(Fault::kFull, Files::kAll);
+  EXPECT_FALSE(store->Save().ok());
+  EXPECT_GT(unsaved(), 0);
+  EXPECT_FALSE(store->Save().ok());
+  EXPECT_GT(unsaved(), 0);
+  disk_.Mend();
+  EXPECT_TRUE(store->Save().ok());
+  EXPECT_EQ(unsaved(), 0);
+}
+
 TEST_F(JournalFaultsTest, WithoutSyncsARoundIsDoneWhenItWasHandedOver) {
   Running store = Open("data", OnFaultyDisk(Journal::Sync::kNever));
   ASSERT_NE(store, nullptr);
