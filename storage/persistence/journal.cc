@@ -34,6 +34,13 @@ constexpr milliseconds kLook{20};
 
 int64_t UnixMillis() { return absl::ToUnixMillis(absl::Now()); }
 
+// Of what is collected now, and not of when the round began: it may wait for a shard.
+HoldBack HoldBackNow(bool holds_back) {
+  if (!holds_back) return {};
+  const int64_t now_ms = UnixMillis();
+  return {now_ms - kHoldBack.count(), now_ms};
+}
+
 }  // namespace
 
 Journal::Journal(std::unique_ptr<DataDirectory> directory, Store& store, Options options)
@@ -66,7 +73,7 @@ absl::Status Journal::Start(LayerRegistry& layers, std::vector<uint32_t> spaces,
   next_space_ = next_space;
   // In one batch with the format, by which the next start decides: what it has to know of mailboxes
   // that were restored in part.
-  CollectLayers(Round::kComplete, {});
+  CollectLayers(Round::kComplete, false);
   {
     absl::MutexLock lock(&batch_mutex_);
     batch_->set_next_number(next_number);
@@ -233,7 +240,7 @@ absl::Status Journal::RunRound(bool last) {
   absl::Status status = WriteWhatFailed();
   std::vector<CopyRequest> copies;
   Round kind = Round::kUsual;
-  HoldBack hold_back;
+  bool holds_back = false;
   uint64_t round = 0;
   ShardMask shards = 0;
   {
@@ -247,17 +254,13 @@ absl::Status Journal::RunRound(bool last) {
       kind = Round::kComplete;
     }
     // Nothing is held back while writers may be waiting for room.
-    if (kind == Round::kUsual && !always_ && !half_full()) {
-      const int64_t now_ms = UnixMillis();
-      hold_back = {now_ms - kHoldBack.count(), now_ms};
-    }
-    hold_back_ = hold_back;
+    holds_back = holds_back_ = kind == Round::kUsual && !always_ && !half_full();
     if (status.ok()) {
       shards = pending_ = std::exchange(marked_, 0);
       layers_changed_ = false;
     }
   }
-  if (status.ok()) status = CollectAndWrite(kind, shards, hold_back);
+  if (status.ok()) status = CollectAndWrite(kind, shards, holds_back);
   Finish(round, begin, status);
   for (const CopyRequest& copy : copies) {
     copy.done(status.ok() ? directory_->Copy(copy.path) : status);
@@ -265,8 +268,8 @@ absl::Status Journal::RunRound(bool last) {
   return status;
 }
 
-absl::Status Journal::CollectAndWrite(Round kind, ShardMask shards, HoldBack hold_back) {
-  CollectLayers(kind, hold_back);
+absl::Status Journal::CollectAndWrite(Round kind, ShardMask shards, bool holds_back) {
+  CollectLayers(kind, holds_back);
   const int64_t now_ms = UnixMillis();
   for (; shards != 0; shards &= shards - 1) {
     const int shard = std::countr_zero(shards);
@@ -281,7 +284,7 @@ absl::Status Journal::CollectAndWrite(Round kind, ShardMask shards, HoldBack hol
 }
 
 // Tokens with several shards may wait for the batch: it is locked for one thing at a time.
-void Journal::CollectLayers(Round kind, HoldBack hold_back) {
+void Journal::CollectLayers(Round kind, bool holds_back) {
   const UnsavedLayers::Changes changes = unsaved_layers_.Take();
   for (const std::string& name : changes.policies) {
     const auto layer = layers_->Find(name);
@@ -307,7 +310,7 @@ void Journal::CollectLayers(Round kind, HoldBack hold_back) {
   }
   const auto collect = [&](const std::string& layer, Mailbox& mailbox, bool all) {
     absl::MutexLock lock(&batch_mutex_);
-    batch_->CollectMailbox(layer, mailbox, {hold_back, all});
+    batch_->CollectMailbox(layer, mailbox, {HoldBackNow(holds_back), all});
   };
   for (const auto& [layer, mailbox] : changes.mailboxes) collect(layer, *mailbox, always_);
   if (kind != Round::kLast) return;
@@ -319,19 +322,19 @@ void Journal::CollectLayers(Round kind, HoldBack hold_back) {
 void Journal::CollectIfPending(LockedKeys& keys, int index) {
   const ShardMask shard = ShardMask{1} << index;
   absl::MutexLock lock(&batch_mutex_);
-  HoldBack hold_back;
+  bool holds_back = false;
   {
     absl::MutexLock round_lock(&round_mutex_);
     if ((pending_ & shard) == 0) return;
     pending_ &= ~shard;
-    hold_back = hold_back_;
+    holds_back = holds_back_;
   }
   if (std::exchange(spaces_changed_, false)) {
     for (const uint32_t space : dropped_spaces_) batch_->DropSpace(space);
     dropped_spaces_.clear();
     PutFormat(false);
   }
-  if (!batch_->CollectShard(keys, index, spaces_, hold_back)) return;
+  if (!batch_->CollectShard(keys, index, spaces_, HoldBackNow(holds_back))) return;
   Shard& held = keys.shard(index);
   held.mutex.AssertHeld();
   held.marked = true;

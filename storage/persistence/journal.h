@@ -139,8 +139,8 @@ class Journal {
   // The same without asking for a round: the first since one began is what the next counts from.
   void BeginToWait() ABSL_EXCLUSIVE_LOCKS_REQUIRED(round_mutex_);
   absl::Status RunRound(bool last);
-  absl::Status CollectAndWrite(Round kind, ShardMask shards, HoldBack hold_back);
-  void CollectLayers(Round kind, HoldBack hold_back);
+  absl::Status CollectAndWrite(Round kind, ShardMask shards, bool holds_back);
+  void CollectLayers(Round kind, bool holds_back);
   // What of the shard the round is still to write. The caller holds the shard.
   void CollectIfPending(LockedKeys& keys, int shard);
   // The batch of a round that failed.
@@ -182,8 +182,8 @@ class Journal {
   Statistics statistics_ ABSL_GUARDED_BY(round_mutex_);
   // Of the first change that the next round is to write.
   Clock::time_point changed_at_ ABSL_GUARDED_BY(round_mutex_);
-  Clock::duration last_round_{};                      // how long it took; the journal's thread's
-  HoldBack hold_back_ ABSL_GUARDED_BY(round_mutex_);  // of the round under way
+  Clock::duration last_round_{};  // how long it took; the journal's thread's
+  bool holds_back_ ABSL_GUARDED_BY(round_mutex_) = false;  // the round under way
 
   // When the oldest change came that is not on disk; 0 if there is none. Written under
   // round_mutex_.
