@@ -37,6 +37,9 @@ std::string Describe(const rocksdb::Status& status) {
   return text;
 }
 
+// After it could not be opened again.
+absl::Status NotOpen() { return absl::UnavailableError("the data directory is not open"); }
+
 // Whether RocksDB says that another process, or this one, has the directory open: in these words
 // only, for "lock" is in a message about a block or about a file of that name, too.
 bool IsLocked(std::string_view text) {
@@ -209,7 +212,7 @@ void DataDirectory::Close() {
 }
 
 absl::Status DataDirectory::Write(rocksdb::WriteBatch* batch, bool sync) {
-  if (db_ == nullptr) return absl::UnavailableError("the data directory is not open");
+  if (db_ == nullptr) return NotOpen();
   rocksdb::WriteOptions options;
   options.sync = sync;
   rocksdb::Status status = db_->Write(options, batch);
@@ -225,11 +228,14 @@ absl::Status DataDirectory::Write(rocksdb::WriteBatch* batch, bool sync) {
 }
 
 absl::Status DataDirectory::Reopen() {
+  absl::MutexLock lock(&open_mutex_);
   Close();
   return OpenDatabase();
 }
 
 absl::Status DataDirectory::Copy(const std::string& path) {
+  absl::ReaderMutexLock lock(&open_mutex_);
+  if (db_ == nullptr) return NotOpen();
   if (env_->FileExists(path).ok()) {
     return absl::AlreadyExistsError(fmt::format("{} exists", path));
   }

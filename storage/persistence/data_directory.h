@@ -1,5 +1,5 @@
 // The data directory: a RocksDB database of ours, opened, written, copied and verified. All members
-// but the constructor and Open may be called by any thread, one at a time.
+// may be called by any thread, one at a time, but for Copy, which goes on beside the others.
 
 #pragma once
 
@@ -10,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
 #include "rocksdb/db.h"
 #include "rocksdb/write_batch.h"
 #include "storage/persistence/rows.h"
@@ -53,9 +54,11 @@ class DataDirectory {
   // Writes all of the batch or, as far as a restart can see, none of it. What has failed in the
   // background before, such as making a table, is no reason not to try.
   [[nodiscard]] absl::Status Write(rocksdb::WriteBatch* batch, bool sync);
-  // Opens it again after an error, which keeps RocksDB from writing.
+  // Opens it again after an error, which keeps RocksDB from writing. Waits for a copy that is being
+  // made.
   [[nodiscard]] absl::Status Reopen();
-  // A copy in `path`, which does not exist, as of the last Write.
+  // A copy in `path`, which does not exist. It has everything that was written before; of what is
+  // written meanwhile some batches, from the first one on, each as a whole.
   [[nodiscard]] absl::Status Copy(const std::string& path);
   // Lets the next Open read tables and not a log. To be called when nothing more is written.
   [[nodiscard]] absl::Status Settle();
@@ -86,6 +89,8 @@ class DataDirectory {
   const Mode mode_;
   rocksdb::Env* const env_;
   const Batches batches_;
+  // Held for reading by a copy, and for writing by what opens or closes.
+  absl::Mutex open_mutex_;
   std::unique_ptr<rocksdb::DB> db_;
   bool dropped_ = false;
   std::array<rocksdb::ColumnFamilyHandle*, kFamilyNames.size()> families_{};

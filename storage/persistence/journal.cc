@@ -32,6 +32,8 @@ constexpr milliseconds kLate{2000};
 // How often the amount that waits is looked at while a round is not due yet.
 constexpr milliseconds kLook{20};
 
+constexpr const char* kStopping = "the broker is stopping";
+
 int64_t UnixMillis() { return absl::ToUnixMillis(absl::Now()); }
 
 // Of what is collected now, and not of when the round began: it may wait for a shard.
@@ -57,13 +59,13 @@ Journal::Journal(std::unique_ptr<DataDirectory> directory, Store& store, Options
       batch_(std::make_unique<RoundBatch>(*directory_)) {}
 
 Journal::~Journal() {
-  if (!thread_.joinable()) return;
   {
     absl::MutexLock lock(&round_mutex_);
     stop_ = true;
     wake_.Signal();
   }
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
+  if (copier_.joinable()) copier_.join();
 }
 
 absl::Status Journal::Start(LayerRegistry& layers, std::vector<uint32_t> spaces,
@@ -99,8 +101,12 @@ absl::Status Journal::Stop() {
     wake_.Signal();
   }
   thread_.join();
-  if (const auto status = RunRound(true); !status.ok()) return status;
-  return directory_->Settle();
+  absl::Status status = RunRound(true);
+  if (status.ok()) status = directory_->Settle();
+  // Last, because a copy may take long, and whoever loses patience and kills the broker then loses
+  // nothing but the copy.
+  if (copier_.joinable()) copier_.join();
+  return status;
 }
 
 // ---- for the data ----
@@ -192,9 +198,21 @@ uint64_t Journal::Save() {
 }
 
 void Journal::Copy(std::string path, std::function<void(absl::Status)> done) {
-  absl::MutexLock lock(&round_mutex_);
-  copies_.push_back({std::move(path), std::move(done)});
-  wake_.Signal();
+  absl::Status refused;
+  {
+    absl::MutexLock lock(&round_mutex_);
+    if (stop_) {
+      refused = absl::CancelledError(kStopping);
+    } else if (copying_) {
+      refused = absl::FailedPreconditionError("another copy is being made: one at a time");
+    } else {
+      copying_ = true;
+      copy_ = {std::move(path), std::move(done)};
+      wake_.Signal();
+      return;
+    }
+  }
+  done(refused);
 }
 
 Journal::Statistics Journal::statistics() const {
@@ -211,14 +229,12 @@ void Journal::Run() {
   // RocksDB counts comparisons, which takes longer than they do.
   rocksdb::SetPerfLevel(rocksdb::PerfLevel::kDisable);
   while (AwaitRound()) (void)RunRound(false);
-  std::vector<CopyRequest> refused;
+  std::optional<CopyRequest> refused;
   {
     absl::MutexLock lock(&round_mutex_);
-    refused.swap(copies_);
+    refused.swap(copy_);
   }
-  for (const CopyRequest& copy : refused) {
-    copy.done(absl::CancelledError("the broker is stopping"));
-  }
+  if (refused) EndCopy(*refused, absl::CancelledError(kStopping));
 }
 
 bool Journal::AwaitRound() {
@@ -238,7 +254,7 @@ absl::Status Journal::RunRound(bool last) {
   const Clock::time_point begin = Clock::now();
   // Nothing newer is collected before that is written.
   absl::Status status = WriteWhatFailed();
-  std::vector<CopyRequest> copies;
+  std::optional<CopyRequest> copy;
   Round kind = Round::kUsual;
   bool holds_back = false;
   uint64_t round = 0;
@@ -247,10 +263,10 @@ absl::Status Journal::RunRound(bool last) {
     // Whoever asks from here on asks for the round after this one.
     absl::MutexLock lock(&round_mutex_);
     round = ++begun_;
-    copies.swap(copies_);
+    copy.swap(copy_);
     if (last) {
       kind = Round::kLast;
-    } else if (std::exchange(save_, false) || !copies.empty()) {
+    } else if (std::exchange(save_, false) || copy) {
       kind = Round::kComplete;
     }
     // Nothing is held back while writers may be waiting for room.
@@ -262,10 +278,27 @@ absl::Status Journal::RunRound(bool last) {
   }
   if (status.ok()) status = CollectAndWrite(kind, shards, holds_back);
   Finish(round, begin, status);
-  for (const CopyRequest& copy : copies) {
-    copy.done(status.ok() ? directory_->Copy(copy.path) : status);
-  }
+  if (copy) BeginCopy(std::move(*copy), status);
   return status;
+}
+
+void Journal::BeginCopy(CopyRequest copy, const absl::Status& round) {
+  if (!round.ok()) return EndCopy(copy, round);
+  // The one before is over but for its call of `done`.
+  if (copier_.joinable()) copier_.join();
+  // To another disk it may take long, and rounds go on meanwhile.
+  copier_ = std::thread([this, copy = std::move(copy)] {
+    ::pthread_setname_np(::pthread_self(), "copy");
+    EndCopy(copy, directory_->Copy(copy.path));
+  });
+}
+
+void Journal::EndCopy(const CopyRequest& copy, const absl::Status& status) {
+  {
+    absl::MutexLock lock(&round_mutex_);
+    copying_ = false;
+  }
+  copy.done(status);
 }
 
 absl::Status Journal::CollectAndWrite(Round kind, ShardMask shards, bool holds_back) {

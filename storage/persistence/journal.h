@@ -13,7 +13,8 @@
 //
 // Lock order: shards ascending, then batch_mutex_; under it, one at a time, the locks of the layers
 // (the registry's, a layer's policy, a group's, a mailbox's), under those that of UnsavedLayers;
-// last round_mutex_. The directory is the journal's thread's alone.
+// last round_mutex_. The directory is the journal's thread's, and a copy's that is being made,
+// which has a thread of its own.
 
 #pragma once
 
@@ -22,6 +23,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -62,7 +64,8 @@ class Journal {
   // Once recovery is over; takes over what it has found of spaces and numbers.
   [[nodiscard]] absl::Status Start(LayerRegistry& layers, std::vector<uint32_t> spaces,
                                    uint32_t next_space, uint64_t next_number);
-  // Writes what is left, and that nothing is missing. Nothing may change any more.
+  // Writes what is left, and that nothing is missing; then waits for a copy that is being made.
+  // Nothing may change any more.
   [[nodiscard]] absl::Status Stop();
 
   // ---- for the data; under the shard's lock ----
@@ -94,8 +97,8 @@ class Journal {
   uint64_t over() const { return over_.load(std::memory_order_acquire); }
   // Has a round run now, also after a failure. Returns the round with which all is on disk.
   uint64_t Save();
-  // Copies the directory, as of a round that begins now, and calls `done` on the journal's thread,
-  // also if the journal stops before.
+  // Copies the directory, as of a round that begins now or of a later one, and calls `done` on any
+  // thread, also if the journal stops before. One copy at a time: another one is refused.
   void Copy(std::string path, std::function<void(absl::Status)> done);
 
   struct Statistics {
@@ -125,7 +128,7 @@ class Journal {
   bool AwaitRound();
   // A round is to begin at once; or in a while.
   bool asked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(round_mutex_) {
-    return stop_ || save_ || !copies_.empty() || (always_ && !failed() && needed_ > begun_);
+    return stop_ || save_ || copy_.has_value() || (always_ && !failed() && needed_ > begun_);
   }
   bool changed() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(round_mutex_) {
     return marked_ != 0 || layers_changed_;
@@ -148,6 +151,9 @@ class Journal {
   bool syncs() const { return options_.sync != Sync::kNever; }
   absl::Status WriteSealed(bool sync) ABSL_EXCLUSIVE_LOCKS_REQUIRED(batch_mutex_);
   void Finish(uint64_t round, Clock::time_point begin, const absl::Status& status);
+  // After the round that it asked for.
+  void BeginCopy(CopyRequest copy, const absl::Status& round);
+  void EndCopy(const CopyRequest& copy, const absl::Status& status);
   void SpacesChanged();
   void PutFormat(bool clean) ABSL_EXCLUSIVE_LOCKS_REQUIRED(batch_mutex_);
 
@@ -158,6 +164,7 @@ class Journal {
   const bool always_;
   UnsavedLayers unsaved_layers_;
   std::thread thread_;
+  std::thread copier_;  // the journal's thread's
 
   // Written with all shards held, read with one held.
   std::vector<uint32_t> spaces_;
@@ -177,7 +184,8 @@ class Journal {
   uint64_t begun_ ABSL_GUARDED_BY(round_mutex_) = 0;
   bool save_ ABSL_GUARDED_BY(round_mutex_) = false;
   bool stop_ ABSL_GUARDED_BY(round_mutex_) = false;
-  std::vector<CopyRequest> copies_ ABSL_GUARDED_BY(round_mutex_);
+  std::optional<CopyRequest> copy_ ABSL_GUARDED_BY(round_mutex_);  // asked for
+  bool copying_ ABSL_GUARDED_BY(round_mutex_) = false;             // asked for or being made
   std::string failure_ ABSL_GUARDED_BY(round_mutex_);
   Statistics statistics_ ABSL_GUARDED_BY(round_mutex_);
   // Of the first change that the next round is to write.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -192,6 +193,25 @@ def test_a_checkpoint_goes_into_a_new_directory_only(
         assert list(path.iterdir()) == []
     assert client.command("SET", "key", "again") == Simple("OK")
     assert client.command("CHECKPOINT", str(tmp_path / "new")) == Simple("OK")
+
+
+@pytest.mark.chorale_only
+def test_a_checkpoint_goes_to_another_file_system(
+    server: Server, client: RespClient, server_factory: Callable[..., Server], tmp_path: Path
+) -> None:
+    memory = Path("/dev/shm")
+    if not memory.is_dir() or memory.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("there is only one file system")
+    with tempfile.TemporaryDirectory(dir=memory) as directory:
+        client.ok("RPUSH", "list", *range(1000))
+        client.ok("SAVE")
+        client.ok("SET", "key", "value")
+        assert client.command("CHECKPOINT", f"{directory}/copy") == Simple("OK")
+        copy = server_factory(dir=f"{directory}/copy", persistence="everysec")
+        with copy.connect() as other:
+            assert other.ok("GET", "key") == b"value"
+            assert other.ok("LLEN", "list") == 1000
+        copy.stop()
 
 
 class PairWriter(threading.Thread):
