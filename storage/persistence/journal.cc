@@ -19,13 +19,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// From the first change to the beginning of the round that writes it; messages of channels are held
-// back a little longer, because most are received before that. Together with the time that the
-// round takes they stay below a second: where rounds take long, they begin earlier.
-constexpr milliseconds kInterval{700};
-constexpr milliseconds kShortestInterval{50};
-constexpr milliseconds kHoldBack{150};
-constexpr milliseconds kPromise{950};
 // Writers wait when a change has waited for so long; the same as Redis, which lets a write wait for
 // a sync that takes longer.
 constexpr milliseconds kLate{2000};
@@ -40,7 +33,7 @@ int64_t UnixMillis() { return absl::ToUnixMillis(absl::Now()); }
 HoldBack HoldBackNow(bool holds_back) {
   if (!holds_back) return {};
   const int64_t now_ms = UnixMillis();
-  return {now_ms - kHoldBack.count(), now_ms};
+  return {now_ms - RoundPace::kHoldBack.count(), now_ms};
 }
 
 }  // namespace
@@ -174,8 +167,9 @@ void Journal::SpacesChanged() {
 // ---- for the broker ----
 
 bool Journal::full() const {
-  return g_unsaved_bytes.load(std::memory_order_relaxed) > options_.most_unsaved_bytes() &&
-         !failed();
+  const int64_t most =
+      std::min(options_.most_unsaved_bytes(), most_in_time_.load(std::memory_order_relaxed));
+  return g_unsaved_bytes.load(std::memory_order_relaxed) > most && !failed();
 }
 
 bool Journal::late() const {
@@ -240,11 +234,11 @@ void Journal::Run() {
 bool Journal::AwaitRound() {
   absl::MutexLock lock(&round_mutex_);
   while (!asked() && (failed() || !changed())) wake_.Wait(&round_mutex_);
-  const Clock::time_point due =
-      changed_at_ +
-      std::clamp<Clock::duration>(kPromise - kHoldBack - last_round_, kShortestInterval, kInterval);
-  for (auto now = Clock::now(); !asked() && now < due; now = Clock::now()) {
-    if (half_full()) break;
+  while (!asked() && !half_full()) {
+    const int64_t unsaved = g_unsaved_bytes.load(std::memory_order_relaxed);
+    const Clock::time_point due = changed_at_ + pace_.Interval(unsaved);
+    const Clock::time_point now = Clock::now();
+    if (now >= due) break;
     wake_.WaitUntil(&round_mutex_, std::min(due, now + kLook));
   }
   return !stop_;
@@ -276,6 +270,7 @@ absl::Status Journal::RunRound(bool last) {
       layers_changed_ = false;
     }
   }
+  round_bytes_ = 0;
   if (status.ok()) status = CollectAndWrite(kind, shards, holds_back);
   Finish(round, begin, status);
   if (copy) BeginCopy(std::move(*copy), status);
@@ -312,6 +307,7 @@ absl::Status Journal::CollectAndWrite(Round kind, ShardMask shards, bool holds_b
   }
   absl::MutexLock lock(&batch_mutex_);
   if (kind == Round::kLast) PutFormat(true);
+  round_bytes_ = batch_->bytes();
   batch_->Seal();
   return WriteSealed(syncs());
 }
@@ -401,8 +397,8 @@ absl::Status Journal::WriteSealed(bool sync) {
 void Journal::Finish(uint64_t round, Clock::time_point begin, const absl::Status& status) {
   const Clock::time_point end = Clock::now();
   const auto took = end - begin;
-  // After a slow one the next are expected to be slow, too, for a while.
-  last_round_ = std::max(took, last_round_ - last_round_ / 8);
+  pace_.Note(round_bytes_, took);
+  if (!always_) most_in_time_.store(pace_.MostInTime(), std::memory_order_relaxed);
   Clock::duration oldest{};
   {
     absl::MutexLock lock(&round_mutex_);

@@ -22,6 +22,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -33,6 +34,7 @@
 #include "absl/synchronization/mutex.h"
 #include "storage/layers/layer.h"
 #include "storage/layers/unsaved_layers.h"
+#include "storage/persistence/round_pace.h"
 #include "storage/steady_condition.h"
 #include "storage/store.h"
 
@@ -81,7 +83,8 @@ class Journal {
   UnsavedLayers& unsaved_layers() { return unsaved_layers_; }
 
   // ---- for the broker; any thread ----
-  // Whoever writes should wait: too much waits for the disk. on_progress says when to look again.
+  // Whoever writes should wait: too much waits for the disk, or more than can be on disk in time.
+  // on_progress says when to look again.
   bool full() const;
   // The same, because what waits has waited for more than two seconds: the disk is slow, or a
   // script keeps a round from ending. Not with kAlways, where clients wait for their own writes.
@@ -190,8 +193,9 @@ class Journal {
   Statistics statistics_ ABSL_GUARDED_BY(round_mutex_);
   // Of the first change that the next round is to write.
   Clock::time_point changed_at_ ABSL_GUARDED_BY(round_mutex_);
-  Clock::duration last_round_{};  // how long it took; the journal's thread's
   bool holds_back_ ABSL_GUARDED_BY(round_mutex_) = false;  // the round under way
+  RoundPace pace_;           // the journal's thread's
+  int64_t round_bytes_ = 0;  // of the round under way; the journal's thread's
 
   // When the oldest change came that is not on disk; 0 if there is none. Written under
   // round_mutex_.
@@ -200,6 +204,8 @@ class Journal {
   std::atomic<uint64_t> done_ = 0;
   std::atomic<uint64_t> over_ = 0;
   std::atomic<bool> failed_ = false;
+  // What may wait if it is to be on disk in time; not with kAlways.
+  std::atomic<int64_t> most_in_time_ = std::numeric_limits<int64_t>::max();
 };
 
 }  // namespace chorale
