@@ -149,10 +149,10 @@ void Server::ForgetPostponed(const ClientInfo& client) {
   disk_pause_.Forget(client);
 }
 
-void Server::Save(std::function<void(const absl::Status&)> done) {
+void Server::Save(Purpose purpose, std::function<void(const absl::Status&)> done) {
   {
     absl::MutexLock lock(&saves_mutex_);
-    saves_.push_back({journal()->Save(), std::move(done)});
+    saves_.push_back({purpose, journal()->Save(), std::move(done)});
   }
   FinishSaves();
 }

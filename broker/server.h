@@ -3,6 +3,7 @@
 
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -61,19 +62,18 @@ class Server {
   // nullptr without persistence.
   Journal* journal() { return persistence_.journal(); }
   const std::string& data_directory() const { return persistence_.directory(); }
-  // Has everything written and calls `done`, on any thread.
-  void Save(std::function<void(const absl::Status&)> done);
+  // Has everything written and calls `done`, on any thread; kSave is shown by INFO meanwhile.
+  enum class Purpose : uint8_t { kSave, kAwaitDisk };
+  void Save(Purpose purpose, std::function<void(const absl::Status&)> done);
   bool saving() const {
     absl::MutexLock lock(&saves_mutex_);
-    return !saves_.empty();
+    return std::any_of(saves_.begin(), saves_.end(),
+                       [](const AwaitedSave& save) { return save.purpose == Purpose::kSave; });
   }
   // Whether a command that writes has to wait for the disk; it is postponed then.
   bool HoldsForDisk(const Command& command, Client& client);
-  // The round of the journal with which all that has changed is on disk; 0 if nobody waits for
-  // that.
-  uint64_t NeededRound() {
-    return journal() != nullptr && journal()->always() ? journal()->needed() : 0;
-  }
+  // Journal::covering(); 0 without persistence.
+  uint64_t NeededRound() { return journal() != nullptr ? journal()->covering() : 0; }
   // A client whose command was postponed is gone.
   void ForgetPostponed(const ClientInfo& client);
   LatencyMonitor& latency() { return latency_; }
@@ -148,6 +148,7 @@ class Server {
   LayerTidying tidying_{layers_};  // the first thread's
   Persistence persistence_;
   struct AwaitedSave {
+    Purpose purpose;
     uint64_t round;
     std::function<void(const absl::Status&)> done;
   };

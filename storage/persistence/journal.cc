@@ -183,6 +183,14 @@ std::string Journal::failure() const {
   return failure_;
 }
 
+bool Journal::OnDisk(uint64_t covering) const {
+  if (covering == 0) return true;
+  absl::MutexLock lock(&round_mutex_);
+  if (failed()) return false;
+  if (!changed() && done() == begun_) return true;
+  return done() >= covering && !left_;
+}
+
 uint64_t Journal::Save() {
   absl::MutexLock lock(&round_mutex_);
   save_ = true;
@@ -265,6 +273,7 @@ absl::Status Journal::RunRound(bool last) {
     }
     // Nothing is held back while writers may be waiting for room.
     holds_back = holds_back_ = kind == Round::kUsual && !always_ && !half_full();
+    leaves_ = false;
     if (status.ok()) {
       shards = pending_ = std::exchange(marked_, 0);
       layers_changed_ = false;
@@ -342,6 +351,11 @@ void Journal::CollectLayers(Round kind, bool holds_back) {
     batch_->CollectMailbox(layer, mailbox, {HoldBackNow(holds_back), all});
   };
   for (const auto& [layer, mailbox] : changes.mailboxes) collect(layer, *mailbox, always_);
+  if (holds_back) {
+    // A mailbox that was not saved to its end has noted itself again.
+    absl::MutexLock lock(&round_mutex_);
+    leaves_ = layers_changed_;
+  }
   if (kind != Round::kLast) return;
   for (const std::string& name : layers_->Names()) {
     for (const auto& mailbox : layers_->Find(name)->Mailboxes()) collect(name, *mailbox, true);
@@ -368,6 +382,7 @@ void Journal::CollectIfPending(LockedKeys& keys, int index) {
   held.mutex.AssertHeld();
   held.marked = true;
   absl::MutexLock round_lock(&round_mutex_);
+  leaves_ = true;
   NoteChange();
   marked_ |= shard;
 }
@@ -412,6 +427,7 @@ void Journal::Finish(uint64_t round, Clock::time_point begin, const absl::Status
       const Clock::rep since = waits_since_;
       if (since != 0) oldest = end.time_since_epoch() - Clock::duration(since);
       waits_since_ = changed() ? changed_at_.time_since_epoch().count() : 0;
+      left_ = leaves_;
     }
   }
   if (oldest > kLate && !always_) {

@@ -83,6 +83,7 @@ class Journal {
   UnsavedLayers& unsaved_layers() { return unsaved_layers_; }
 
   // ---- for the broker; any thread ----
+  bool syncs() const { return options_.sync != Sync::kNever; }
   // Whoever writes should wait: too much waits for the disk, or more than can be on disk in time.
   // on_progress says when to look again.
   bool full() const;
@@ -96,6 +97,13 @@ class Journal {
   // done.
   uint64_t needed() const { return needed_.load(std::memory_order_acquire); }
   uint64_t done() const { return done_.load(std::memory_order_acquire); }
+  // All that has changed by now is in this round or in one before it, but for messages that it
+  // leaves to the next. It may never come if nothing else changes.
+  uint64_t covering() const {
+    return always_ ? needed() : begun_.load(std::memory_order_acquire) + 1;
+  }
+  // All that had changed when covering() said this is on disk. 0: nothing had.
+  bool OnDisk(uint64_t covering) const;
   // Rounds that are over, also those that failed.
   uint64_t over() const { return over_.load(std::memory_order_acquire); }
   // Has a round run now, also after a failure. Returns the round with which all is on disk.
@@ -151,7 +159,6 @@ class Journal {
   void CollectIfPending(LockedKeys& keys, int shard);
   // The batch of a round that failed.
   absl::Status WriteWhatFailed();
-  bool syncs() const { return options_.sync != Sync::kNever; }
   absl::Status WriteSealed(bool sync) ABSL_EXCLUSIVE_LOCKS_REQUIRED(batch_mutex_);
   void Finish(uint64_t round, Clock::time_point begin, const absl::Status& status);
   // After the round that it asked for.
@@ -184,7 +191,6 @@ class Journal {
   ShardMask marked_ ABSL_GUARDED_BY(round_mutex_) = 0;   // for the next round
   ShardMask pending_ ABSL_GUARDED_BY(round_mutex_) = 0;  // not collected yet by the one under way
   bool layers_changed_ ABSL_GUARDED_BY(round_mutex_) = false;
-  uint64_t begun_ ABSL_GUARDED_BY(round_mutex_) = 0;
   bool save_ ABSL_GUARDED_BY(round_mutex_) = false;
   bool stop_ ABSL_GUARDED_BY(round_mutex_) = false;
   std::optional<CopyRequest> copy_ ABSL_GUARDED_BY(round_mutex_);  // asked for
@@ -194,13 +200,16 @@ class Journal {
   // Of the first change that the next round is to write.
   Clock::time_point changed_at_ ABSL_GUARDED_BY(round_mutex_);
   bool holds_back_ ABSL_GUARDED_BY(round_mutex_) = false;  // the round under way
-  RoundPace pace_;           // the journal's thread's
+  bool leaves_ ABSL_GUARDED_BY(round_mutex_) = false;      // and has, or may have, some messages
+  bool left_ ABSL_GUARDED_BY(round_mutex_) = false;  // and so has the last one that was written
+  RoundPace pace_;                                   // the journal's thread's
   int64_t round_bytes_ = 0;  // of the round under way; the journal's thread's
 
   // When the oldest change came that is not on disk; 0 if there is none. Written under
   // round_mutex_.
   std::atomic<Clock::rep> waits_since_ = 0;
-  std::atomic<uint64_t> needed_ = 0;  // written under round_mutex_
+  std::atomic<uint64_t> begun_ = 0;   // written under round_mutex_
+  std::atomic<uint64_t> needed_ = 0;  // the same
   std::atomic<uint64_t> done_ = 0;
   std::atomic<uint64_t> over_ = 0;
   std::atomic<bool> failed_ = false;
