@@ -35,7 +35,7 @@ class ProgressLog {
 }  // namespace
 
 absl::Status Persistence::Open(Config& config, Store& store, LayerRegistry& layers,
-                               std::function<void()> on_progress) {
+                               Options options) {
   if (!config.persistent) return absl::OkStatus();
   directory_ = config.dir.get();
   const auto sync = static_cast<Journal::Sync>(config.append_sync.load());
@@ -49,7 +49,7 @@ absl::Status Persistence::Open(Config& config, Store& store, LayerRegistry& laye
   journal_ = std::make_unique<Journal>(
       std::move(*opened), store,
       Journal::Options{sync, [&config] { return config.persistence_buffer_limit.load(); },
-                       std::move(on_progress)});
+                       std::move(options.on_progress), options.importing});
   store.set_journal(journal_.get());
   layers.set_unsaved(&journal_->unsaved_layers());
   const int64_t began_ns = MonotonicNanos();

@@ -17,10 +17,16 @@ namespace chorale {
 
 class Persistence {
  public:
+  struct Options {
+    // Both as in Journal::Options.
+    std::function<void()> on_progress;
+    bool importing = false;
+  };
+
   // Reads the data directory, if the configuration says so; before anybody uses the store or the
-  // layers. `on_progress` is Journal::Options'. A failure's message is one line for the operator.
+  // layers. A failure's message is one line for the operator.
   [[nodiscard]] absl::Status Open(Config& config, Store& store, LayerRegistry& layers,
-                                  std::function<void()> on_progress);
+                                  Options options);
   // Writes what is left. Nothing changes any more.
   [[nodiscard]] absl::Status Close();
 

@@ -98,7 +98,9 @@ int Server::port() const { return listener_->port(); }
 std::string Server::url() const { return listener_->url(config_.has_password ? ":PASSWORD@" : ""); }
 
 absl::Status Server::Start() {
-  absl::Status status = persistence_.Open(config_, *store_, layers_, [this] { OnDiskProgress(); });
+  Persistence::Options options;
+  options.on_progress = [this] { OnDiskProgress(); };
+  absl::Status status = persistence_.Open(config_, *store_, layers_, std::move(options));
   if (!status.ok()) return status;
   status = listener_->Open(config_);
   if (!status.ok()) {

@@ -272,6 +272,12 @@ absl::StatusOr<DataDirectory::Format> DataDirectory::ReadFormat() {
         fmt::format("the data directory {} has format {}; this broker reads and writes format {}",
                     path_, record.version(), kFormatVersion));
   }
+  if (record.importing()) {
+    return absl::FailedPreconditionError(
+        fmt::format("the data directory {} has a part of a dump only: its import did not come to "
+                    "its end; remove the directory and import the dump again",
+                    path_));
+  }
   Format format;
   format.clean = record.clean();
   format.always = record.always();
@@ -295,6 +301,7 @@ std::string DataDirectory::EncodeFormat(const Format& format) {
   record.set_version(kFormatVersion);
   record.set_clean(format.clean);
   record.set_always(format.always);
+  record.set_importing(format.importing);
   record.mutable_spaces()->Assign(format.spaces.begin(), format.spaces.end());
   record.set_next_space(format.next_space);
   return record.SerializeAsString();

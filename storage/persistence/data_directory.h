@@ -67,10 +67,12 @@ class DataDirectory {
   struct Format {
     bool clean = true;
     bool always = false;
+    bool importing = false;        // and not at its end
     std::vector<uint32_t> spaces;  // by database
     uint32_t next_space = 0;
   };
-  // That of an empty directory has no spaces.
+  // That of an empty directory has no spaces. Fails if it is another version's, or if the directory
+  // has a part of a dump only.
   [[nodiscard]] absl::StatusOr<Format> ReadFormat();
   // Takes back what it says of nothing being missing.
   [[nodiscard]] absl::Status MarkIncomplete();

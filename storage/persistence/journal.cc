@@ -448,8 +448,11 @@ void Journal::Finish(uint64_t round, Clock::time_point begin, const absl::Status
 }
 
 void Journal::PutFormat(bool clean) {
-  batch_->PutFormat(
-      {.clean = clean, .always = always_, .spaces = spaces_, .next_space = next_space_});
+  batch_->PutFormat({.clean = clean,
+                     .always = always_,
+                     .importing = options_.importing && !clean,
+                     .spaces = spaces_,
+                     .next_space = next_space_});
 }
 
 }  // namespace chorale

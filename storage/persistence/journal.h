@@ -56,6 +56,8 @@ class Journal {
     std::function<int64_t()> most_unsaved_bytes;
     // Called on the journal's thread after each round, and when writing has failed or works again.
     std::function<void()> on_progress;
+    // The directory is of no use, and says so, before Stop() has succeeded.
+    bool importing = false;
   };
 
   Journal(std::unique_ptr<DataDirectory> directory, Store& store, Options options);

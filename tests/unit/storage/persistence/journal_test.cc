@@ -899,6 +899,28 @@ TEST_F(RefusalTest, AnotherFormatIsRefusedAndBothAreNamed) {
       << refusal;
 }
 
+TEST_F(RefusalTest, ADirectoryWhoseImportDidNotComeToItsEndIsRefused) {
+  Options importing;
+  importing.importing = true;
+  Running store = Open("data", importing);
+  ASSERT_NE(store, nullptr);
+  store->WithAll([](LockedKeys& keys) { keys.Flush(0); });
+  FillAll(*store, 0, "");
+  ASSERT_TRUE(store->Save().ok());
+  store.reset();
+  for (const auto mode : {DataDirectory::Mode::kReadWrite, DataDirectory::Mode::kReadOnly,
+                          DataDirectory::Mode::kRepair}) {
+    const auto opened = DataDirectory::Open(Path("data"), mode);
+    EXPECT_NE(opened.status().message().find("a part of a dump"), std::string::npos);
+    EXPECT_NE(opened.status().message().find(Path("data")), std::string::npos);
+  }
+
+  store = Open("other", importing);
+  ASSERT_NE(store, nullptr);
+  FillAll(*store, 0, "");
+  Restart(std::move(store), "other");
+}
+
 TEST_F(RefusalTest, AFormatThatCannotBeReadIsRefused) {
   PutFormat("\xff\xff\xff");
   EXPECT_NE(Refusal("data"), "");

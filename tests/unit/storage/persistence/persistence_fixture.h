@@ -95,6 +95,7 @@ class PersistentStore {
     rocksdb::Env* env = nullptr;
     int64_t now_ms = kNow;
     int threads = 2;
+    bool importing = false;
   };
 
   // What a directory holds, with a journal that is running.
@@ -232,7 +233,8 @@ class PersistentStore {
                          [this] {
                            absl::MutexLock lock(&mutex_);
                            progress_.SignalAll();
-                         }});
+                         },
+                         options.importing});
     store_.set_journal(journal_.get());
     layers_.set_unsaved(&journal_->unsaved_layers());
   }
