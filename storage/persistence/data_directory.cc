@@ -3,6 +3,8 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
+#include <iterator>
+#include <set>
 #include <string_view>
 #include <utility>
 
@@ -139,6 +141,7 @@ absl::StatusOr<std::unique_ptr<DataDirectory>> DataDirectory::Open(const std::st
           fmt::format("cannot make the data directory {}: {}", path, Describe(made)));
     }
   }
+  if (const auto status = directory->CheckFamilies(); !status.ok()) return status;
   if (const auto status = directory->OpenDatabase(); !status.ok()) return status;
   if (const auto format = directory->ReadFormat(); !format.ok()) return format.status();
   return directory;
@@ -178,9 +181,34 @@ absl::Status DataDirectory::OpenDatabase() {
       fmt::format("cannot open the data directory {}: {}", path_, text));
 }
 
-rocksdb::Status DataDirectory::OpenDatabase(const rocksdb::DBOptions& options, bool read_only) {
+// RocksDB would refuse a family too many in words of its own, and make one that is missing, which a
+// broker of the other version would refuse then.
+absl::Status DataDirectory::CheckFamilies() {
+  std::vector<std::string> names;
+  // Why a directory cannot be read is said by opening it; a new one has none.
+  if (!rocksdb::DB::ListColumnFamilies(Options(env_, true), path_, &names).ok()) {
+    return absl::OkStatus();
+  }
+  const std::set<std::string> known(kFamilyNames.begin(), kFamilyNames.end());
+  std::set<std::string> others;
+  std::copy_if(names.begin(), names.end(), std::inserter(others, others.end()),
+               [&known](const std::string& name) { return !known.contains(name); });
+  if (others.empty() && names.size() == known.size()) return absl::OkStatus();
+  if (!OpenDatabase(Options(env_, true), true, 1).ok()) return absl::OkStatus();
+  const auto format = ReadFormat();
+  Close();
+  if (!format.ok()) return format.status();
+  // Some are missing where the first start did not come to its end.
+  if (others.empty()) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      fmt::format("the data directory {} has format {} and a family {} that does not belong to it",
+                  path_, kFormatVersion, *others.begin()));
+}
+
+rocksdb::Status DataDirectory::OpenDatabase(const rocksdb::DBOptions& options, bool read_only,
+                                            size_t families) {
   std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
-  for (size_t family = 0; family < kFamilyNames.size(); ++family) {
+  for (size_t family = 0; family < families; ++family) {
     descriptors.emplace_back(kFamilyNames[family],
                              FamilyOptions(static_cast<Family>(family), batches_));
   }

@@ -82,7 +82,11 @@ class DataDirectory {
  private:
   DataDirectory(std::string path, Mode mode, rocksdb::Env* env, Batches batches);
   [[nodiscard]] absl::Status OpenDatabase();
-  [[nodiscard]] rocksdb::Status OpenDatabase(const rocksdb::DBOptions& options, bool read_only);
+  // The first so many of the families.
+  [[nodiscard]] rocksdb::Status OpenDatabase(const rocksdb::DBOptions& options, bool read_only,
+                                             size_t families = kFamilyNames.size());
+  // Fails if it has others than this version, and says which version it has.
+  [[nodiscard]] absl::Status CheckFamilies();
   // Whether it could be opened if the rest of the log were dropped behind what is damaged in it.
   [[nodiscard]] bool IsLogDamaged();
   void Close();

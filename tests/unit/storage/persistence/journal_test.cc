@@ -864,6 +864,33 @@ TEST_F(JournalTest, ACopyThatIsAskedForAsTheJournalStopsIsMadeOrRefused) {
 
 class RefusalTest : public JournalTest {
  protected:
+  // Version 4711: the field `version` of records::Format.
+  static constexpr const char* kFutureFormat = "\x08\xe7\x24";
+
+  // Makes one family and drops another, where it has a name.
+  void ChangeFamilies(const std::string& make, const std::string& drop) {
+    std::vector<rocksdb::ColumnFamilyDescriptor> families;
+    for (const std::string& name : Families()) families.push_back({name, {}});
+    std::vector<rocksdb::ColumnFamilyHandle*> handles;
+    rocksdb::DB* db = nullptr;
+    ASSERT_TRUE(rocksdb::DB::Open({}, Path("data"), families, &handles, &db).ok());
+    const std::unique_ptr<rocksdb::DB> owned(db);
+    if (!make.empty()) {
+      handles.push_back(nullptr);
+      ASSERT_TRUE(db->CreateColumnFamily({}, make, &handles.back()).ok());
+    }
+    for (rocksdb::ColumnFamilyHandle* handle : handles) {
+      if (handle->GetName() == drop) {
+        ASSERT_TRUE(db->DropColumnFamily(handle).ok());
+      }
+      db->DestroyColumnFamilyHandle(handle);
+    }
+  }
+  [[nodiscard]] std::vector<std::string> Families() const {
+    std::vector<std::string> names;
+    EXPECT_TRUE(rocksdb::DB::ListColumnFamilies({}, Path("data"), &names).ok());
+    return names;
+  }
   // Makes the directory one that ends in this row "format".
   void PutFormat(const std::string& content) {
     const auto directory = DataDirectory::Open(Path("data"), DataDirectory::Mode::kReadWrite);
@@ -888,15 +915,50 @@ class RefusalTest : public JournalTest {
 };
 
 TEST_F(RefusalTest, AnotherFormatIsRefusedAndBothAreNamed) {
-  std::string format = "\x08";  // the field `version` of records::Format
-  AppendVarint(&format, 4711);
-  PutFormat(format);
+  PutFormat(kFutureFormat);
   const std::string refusal = Refusal("data");
   EXPECT_NE(refusal.find(Path("data")), std::string::npos) << refusal;
   EXPECT_NE(refusal.find("format 4711"), std::string::npos) << refusal;
   EXPECT_NE(refusal.find(fmt::format("format {}", DataDirectory::kFormatVersion)),
             std::string::npos)
       << refusal;
+}
+
+// RocksDB would say that the families are not those that were asked for, or make those that are
+// missing.
+TEST_F(RefusalTest, AnotherFormatWithOtherFamiliesIsRefusedAndStaysAsItIs) {
+  for (const bool more : {true, false}) {
+    std::filesystem::remove_all(Path("data"));
+    MakeData();
+    PutFormat(kFutureFormat);
+    ChangeFamilies(more ? "streams" : "", more ? "" : "sets");
+    const std::vector<std::string> families = Families();
+    for (const auto mode : {DataDirectory::Mode::kReadWrite, DataDirectory::Mode::kReadOnly,
+                            DataDirectory::Mode::kRepair}) {
+      const auto opened = DataDirectory::Open(Path("data"), mode);
+      EXPECT_EQ(std::string(opened.status().message()),
+                fmt::format("the data directory {} has format 4711; this broker reads and writes "
+                            "format {}",
+                            Path("data"), DataDirectory::kFormatVersion));
+    }
+    EXPECT_EQ(Families(), families);
+  }
+}
+
+TEST_F(RefusalTest, AFamilyThatDoesNotBelongToTheFormatIsNamed) {
+  MakeData();
+  ChangeFamilies("streams", "");
+  const std::string refusal = Refusal("data");
+  EXPECT_NE(refusal.find("streams"), std::string::npos) << refusal;
+  EXPECT_NE(refusal.find(Path("data")), std::string::npos) << refusal;
+}
+
+TEST_F(RefusalTest, AFirstStartThatWasCutShortIsBegunAgain) {
+  ASSERT_TRUE(DataDirectory::Open(Path("data"), DataDirectory::Mode::kReadWrite).ok());
+  ChangeFamilies("", "mailboxes");
+  const Running store = Open("data");
+  ASSERT_NE(store, nullptr);
+  EXPECT_TRUE(store->contents().empty());
 }
 
 TEST_F(RefusalTest, ADirectoryWhoseImportDidNotComeToItsEndIsRefused) {
