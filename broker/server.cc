@@ -100,6 +100,7 @@ std::string Server::url() const { return listener_->url(config_.has_password ? "
 absl::Status Server::Start() {
   Persistence::Options options;
   options.on_progress = [this] { OnDiskProgress(); };
+  options.stopping = [this] { return stopping(); };
   absl::Status status = persistence_.Open(config_, *store_, layers_, std::move(options));
   if (!status.ok()) return status;
   status = listener_->Open(config_);

@@ -42,7 +42,8 @@ class Server {
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  // Opens the ports and starts the threads. The message of a failure is one line for the operator.
+  // Opens the ports and starts the threads. The message of a failure is one line for the operator;
+  // a cancelled status means that RequestStop() was called meanwhile.
   [[nodiscard]] absl::Status Start();
   // Blocks until RequestStop(), then stops: no new connections, replies finished, sockets closed.
   [[nodiscard]] absl::Status Run();

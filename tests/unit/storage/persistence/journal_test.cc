@@ -860,6 +860,70 @@ TEST_F(JournalTest, ACopyThatIsAskedForAsTheJournalStopsIsMadeOrRefused) {
   }
 }
 
+// ---- recovery ----
+
+TEST_F(JournalTest, AStartThatIsToldToStopEndsBeforeAllIsReadAndChangesNothing) {
+  constexpr int kRows = 20'000;  // looked at now and then
+  const std::string queue = QueueKey("layer", "channel");
+  for (const bool of_layers : {false, true}) {
+    std::filesystem::remove_all(Path("data"));
+    Running store = Open("data");
+    ASSERT_NE(store, nullptr);
+    if (of_layers) {
+      store->With({queue}, [&](LockedKeys& keys) {
+        Edit<ChannelQueue> edit(keys, keys.store().layers_db(), queue, IfAbsent::kCreate);
+        edit->CountIn(store->layers().Get("layer")->shared_counters());
+        for (int i = 0; i < kRows; ++i) edit->Push("message", kNow + 5000, kNow);
+      });
+    } else {
+      store->Change<Hash>(0, "hash", [](Hash& hash) { Fill(hash, kRows / 2); });
+      store->WithAll([](LockedKeys& keys) {
+        for (int i = 0; i < kRows / 2; ++i) keys.SetString(0, Element(i), "value");
+      });
+    }
+    ASSERT_TRUE(store->Stop().ok());
+    store.reset();
+
+    Options options;
+    options.stopping = [] { return true; };
+    const auto given_up = PersistentStore::Open(Path("data"), options);
+    EXPECT_TRUE(absl::IsCancelled(given_up.status())) << given_up.status();
+
+    store = Open("data");
+    ASSERT_NE(store, nullptr);
+    EXPECT_TRUE(store->recovered().clean);
+    EXPECT_EQ(store->recovered().keys + store->recovered().messages,
+              static_cast<uint64_t>(of_layers ? kRows : kRows / 2 + 1));
+  }
+}
+
+TEST_F(JournalTest, RecoveryTellsHowFarItIs) {
+  constexpr uint64_t kKeys = 50'000;
+  Running store = Open("data");
+  ASSERT_NE(store, nullptr);
+  store->WithAll([](LockedKeys& keys) {
+    for (uint64_t i = 0; i < kKeys; ++i) keys.SetInteger(0, std::to_string(i), 1);
+  });
+  ASSERT_TRUE(store->Stop().ok());
+  store.reset();
+  std::vector<RecoveryProgress> shown;
+  Options options;
+  options.show_every = absl::ZeroDuration();
+  options.show = [&](const RecoveryProgress& progress) { shown.push_back(progress); };
+  store = Open("data", options);
+  ASSERT_NE(store, nullptr);
+  ASSERT_FALSE(shown.empty());
+  RecoveryProgress before;
+  for (const RecoveryProgress& progress : shown) {
+    EXPECT_GE(progress.keys, before.keys);
+    EXPECT_GE(progress.rows, progress.keys);
+    EXPECT_GE(progress.bytes, progress.rows);
+    EXPECT_GE(progress.total_rows, kKeys);
+    before = progress;
+  }
+  EXPECT_LE(before.keys, kKeys);
+}
+
 // ---- opening ----
 
 class RefusalTest : public JournalTest {
