@@ -68,8 +68,10 @@ rocksdb::DBOptions Options(rocksdb::Env* env, bool read_only) {
   // The kernel is told to write while the data is still coming in, so that a sync has little left.
   options.bytes_per_sync = 1 << 20;
   options.wal_bytes_per_sync = 1 << 20;
+  // RocksDB's counts of itself, which a thread would gather for its log and for a family of its own.
   options.stats_dump_period_sec = 0;
   options.stats_persist_period_sec = 0;
+  // Of some megabytes each; descriptors are for clients.
   options.max_open_files = 256;
   // RocksDB's own log would be a file in the directory, which is not to change when it is only
   // read, and whose failure on a full disk is an assertion in Debian's build.
@@ -104,18 +106,23 @@ rocksdb::ColumnFamilyOptions FamilyOptions(Family family, DataDirectory::Batches
   rocksdb::ColumnFamilyOptions options;
   ChooseMemtable(family, batches, &options);
   options.write_buffer_size = kWriteBuffer;
+  // A round goes on in another memtable while those before become tables, and does not wait.
   options.max_write_buffer_number = 4;
   // Rows live short: tables full of tombstones are compacted although they are small.
   options.table_properties_collector_factories.push_back(
       rocksdb::NewCompactOnDeletionCollectorFactory(16384, 8192));
+  // Levels grow from the last one up, which has nine tenths of the rows: what was erased or written
+  // again takes about a tenth more room. With fixed sizes the first would hold a quarter of a
+  // gigabyte before the next begins, and a database of that size nearly everything twice.
   options.level_compaction_dynamic_level_bytes = true;
+  // In the background, and next to nothing to undo at the start: JSON of random words takes two
+  // thirds of the room, and as much less is written and read.
   options.compression = rocksdb::kLZ4Compression;
   rocksdb::BlockBasedTableOptions table;
   // Tables are read from one end to the other, at the start: large blocks, a small cache, and no
   // filter, which serves lookups.
   table.block_size = 32 << 10;
   table.block_cache = rocksdb::NewLRUCache(kBlockCache);
-  table.format_version = 5;
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   return options;
 }
