@@ -3,6 +3,7 @@
 The commands are those of differential/, whose runner compares each reply. Before a restart and
 after it the broker holds the same, to the millisecond of an expiry; and it holds what the
 redis-server holds. Data stays from one sequence to the next, so that rows on disk get changed.
+With everysec it is told to SAVE before it is killed; when it is stopped it saves by itself.
 
 CHORALE_RESTARTS sets how many sequences each family runs, CHORALE_DIFFERENTIAL_SEED where they
 start.
@@ -44,13 +45,15 @@ FLUSH_SHARE = 0.15
 GROWTH_SHARE = 0.3
 
 
-@pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+@pytest.fixture(scope="module", params=["always", "everysec"])
+def pair(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Pair]:
     """A redis-server that keeps nothing, and the server under test, which keeps everything."""
     directory = tmp_path_factory.mktemp("restarted")
     data = directory / "data"
     data.mkdir()
-    kept = {"appendonly": "yes", "appendfsync": "always", "dir": data}
+    kept = {"appendonly": "yes", "appendfsync": request.param, "dir": data}
     servers = [
         Server(program("redis-server"), directory / "reference"),
         Server(binary_under_test(), directory / "tested", **kept),
@@ -100,8 +103,12 @@ def held(pair: Pair) -> State:
 def restarted(pair: Pair, rng: random.Random) -> str | None:
     """Restarts the server under test; what is different then."""
     before = held(pair)
+    ending = rng.choice((signal.SIGTERM, signal.SIGKILL, signal.SIGKILL))
+    saves = pair.servers[1].options["appendfsync"] == "everysec" and ending == signal.SIGKILL
+    if saves:
+        pair.controls[1].ok("SAVE")
     pair.controls[1].close()
-    pair.servers[1].restart(rng.choice((signal.SIGTERM, signal.SIGKILL, signal.SIGKILL)))
+    pair.servers[1].restart(ending)
     pair.reconnect()
     after = held(pair)
     if before != after:
