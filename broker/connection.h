@@ -50,8 +50,10 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   // ---- called by commands, during Process ----
   // Closes once the replies written so far are sent; what else was received is dropped.
   void CloseAfterReply() { close_after_reply_ = true; }
-  // A command has changed something that is on disk once that round of the journal is done.
+  // A command has changed something that is in that round of the journal or in one before it.
   void NeedRound(uint64_t round) { needed_round_ = round; }
+  // That of the client's last write; 0 if there was none.
+  uint64_t needed_round() const { return needed_round_; }
   // The reply that is being written is sent whatever CLIENT REPLY says, because it is a push.
   void KeepReply() { keep_reply_ = true; }
   // The client waits: no further command of it runs until Unblock. `timeout_ms` 0 means for ever;
@@ -77,6 +79,10 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   bool CancelBlock(std::string_view reply) { return TryCancelBlock(reply) == Cancel::kDone; }
   // CLIENT UNBLOCK without an error: as if the time were over.
   bool TimeOutBlock();
+  // What is written then, of a client that waits with this waiter.
+  void SetReplyOnTimeout(const Waiter* waiter, std::string_view reply) {
+    if (waiter_.get() == waiter) on_timeout_ = reply;
+  }
   // Appends output that the client did not ask for, and has it sent when the turn ends.
   void Deliver(const Frame& frame);
   void Deliver(std::string_view bytes);
@@ -173,7 +179,7 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   int64_t soft_limit_since_ms_ = 0;
   int64_t last_active_ms_ = 0;  // when bytes last came or went
   bool processing_ = false;
-  uint64_t needed_round_ = 0;  // of the journal, with `always`, for the client's last write
+  uint64_t needed_round_ = 0;  // of the journal, for the client's last write
   bool awaits_disk_ = false;   // and the thread knows
   bool flush_pending_ = false;
   bool events_wait_ = false;  // for room in the output

@@ -208,7 +208,7 @@ void Dispatch(Connection& connection, Arguments args, ReplyWriter& reply) {
   // What a transaction or a script publishes before it writes must not leave before it is on disk.
   if (server.journal() != nullptr && server.journal()->always() && keys.held() != 0 &&
       ((script && command->has(kMayWrite)) ||
-       (command->has(kExec) && RunsAny(kWrite, *command, client)))) {
+       (command->has(kExec) && RunsAny(kWrite | kMayWrite, *command, client)))) {
     server.journal()->Mark(keys.held());
   }
   Call(context);

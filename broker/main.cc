@@ -72,14 +72,49 @@ void PrintBanner(Server& server) {
   std::fflush(stdout);
 }
 
-// Signals are blocked in every thread and waited for in this one.
-void WaitForSignals(Server& server, sigset_t signals) {
-  int signal = 0;
-  while (::sigwait(&signals, &signal) == 0) {
-    if (signal == SIGUSR1) return;
-    spdlog::info("received {}, stopping", signal == SIGTERM ? "SIGTERM" : "SIGINT");
-    server.RequestStop();
+// Signals are blocked in every thread and waited for in this one, from before the start, which may
+// take long, to the end.
+class SignalThread {
+ public:
+  SignalThread(Server& server, const sigset_t& signals)
+      : thread_([&server, signals] { Wait(server, signals); }) {}
+  ~SignalThread() {
+    ::pthread_kill(thread_.native_handle(), SIGUSR1);
+    thread_.join();
   }
+  SignalThread(const SignalThread&) = delete;
+  SignalThread& operator=(const SignalThread&) = delete;
+
+ private:
+  static void Wait(Server& server, const sigset_t& signals) {
+    int signal = 0;
+    while (::sigwait(&signals, &signal) == 0) {
+      if (signal == SIGUSR1) return;
+      spdlog::info("received {}, stopping", signal == SIGTERM ? "SIGTERM" : "SIGINT");
+      server.RequestStop();
+    }
+  }
+
+  std::thread thread_;
+};
+
+// Runs the broker until it is told to stop.
+int Serve(Config& config, const sigset_t& signals) {
+  Server server(config);
+  const SignalThread signal_thread(server, signals);
+  const auto started = server.Start();
+  if (absl::IsCancelled(started)) {
+    spdlog::info("stopped before everything was read");
+    return 0;
+  }
+  if (!started.ok()) return Fail(std::string(started.message()));
+  PrintBanner(server);
+  if (config.supervised != 0) chorale::TellSupervisor("READY=1");
+  if (const auto status = server.Run(); !status.ok()) {
+    return Fail(fmt::format("not everything is on disk: {}", std::string(status.message())));
+  }
+  spdlog::info("stopped");
+  return 0;
 }
 
 }  // namespace
@@ -120,22 +155,8 @@ int main(int argc, char** argv) {
     chorale::OpenLog(config.logfile.get());
     chorale::SetLogLevel(config.loglevel);
     FitClientsToDescriptors(config);
-    Server server(config);
-    if (const auto status = server.Start(); !status.ok()) {
-      return Fail(std::string(status.message()));
-    }
-    PrintBanner(server);
-    if (config.supervised != 0) chorale::TellSupervisor("READY=1");
-    std::thread signal_thread(WaitForSignals, std::ref(server), signals);
-    const auto status = server.Run();
-    ::pthread_kill(signal_thread.native_handle(), SIGUSR1);
-    signal_thread.join();
-    if (!status.ok()) {
-      return Fail(fmt::format("not everything is on disk: {}", std::string(status.message())));
-    }
-    spdlog::info("stopped");
+    return Serve(config, signals);
   } catch (const std::exception& error) {
     return Fail(error.what());
   }
-  return 0;
 }

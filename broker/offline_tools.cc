@@ -57,7 +57,10 @@ absl::StatusOr<RdbSummary> Import(const std::string& file, Config& config, bool*
   Store store(static_cast<int>(config.databases.load()));
   LayerRegistry layers([] { return size_t{0}; });
   Persistence persistence;
-  if (const auto status = persistence.Open(config, store, layers, [] {}); !status.ok()) {
+  Persistence::Options options;
+  options.on_progress = [] {};
+  options.importing = true;
+  if (const auto status = persistence.Open(config, store, layers, options); !status.ok()) {
     return status;
   }
   *opened = true;

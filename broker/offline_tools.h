@@ -18,7 +18,8 @@ namespace chorale {
 [[nodiscard]] absl::Status RepairDirectory(const std::string& path);
 
 // --import FILE --dir DIR: reads a dump of Redis into a directory that has no data yet, and prints
-// what it read and what it skipped. On failure the directory is left as it was.
+// what it read and what it skipped. On failure the directory is left as it was; one whose import
+// was killed is refused by everything that opens it.
 [[nodiscard]] absl::Status ImportDump(const std::string& file, Config& config);
 
 }  // namespace chorale

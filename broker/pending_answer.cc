@@ -30,6 +30,13 @@ void PendingAnswer::Give(const std::shared_ptr<PendingAnswer>& answer, std::stri
   });
 }
 
+void PendingAnswer::GiveOnTimeout(const std::shared_ptr<PendingAnswer>& answer, std::string reply) {
+  answer->thread_.Post([answer, reply = std::move(reply)] {
+    const auto connection = answer->connection_.lock();
+    if (connection != nullptr) connection->SetReplyOnTimeout(answer.get(), reply);
+  });
+}
+
 // It is registered on no key.
 void PendingAnswer::Serve(LockedKeys& /*keys*/, const std::string& /*key*/) { assert(false); }
 

@@ -26,6 +26,9 @@ class PendingAnswer final : public Waiter {
   // Ends the waiting with a reply, unless it has ended. Any thread.
   static void Give(const std::shared_ptr<PendingAnswer>& answer, std::string reply);
 
+  // What the reply is from now on when the time is over. Any thread.
+  static void GiveOnTimeout(const std::shared_ptr<PendingAnswer>& answer, std::string reply);
+
   void Serve(LockedKeys& keys, const std::string& key) override;
 
  private:

@@ -22,8 +22,8 @@ class ProgressLog {
     const double seconds = static_cast<double>(MonotonicNanos() - began_ns_) / 1e9;
     const auto rows = static_cast<double>(progress.rows);
     const auto total = std::max(static_cast<double>(progress.total_rows), rows);
-    spdlog::info("reading data: {} rows of about {}, {:.1f} MB, about {:.0f} seconds left",
-                 progress.rows, progress.total_rows,
+    spdlog::info("reading data: {} keys, {} rows of about {}, {:.1f} MB, about {:.0f} seconds left",
+                 progress.keys, progress.rows, progress.total_rows,
                  static_cast<double>(progress.bytes) / kMegabyte,
                  rows > 0 ? seconds * (total - rows) / rows : 0);
   }
@@ -35,7 +35,7 @@ class ProgressLog {
 }  // namespace
 
 absl::Status Persistence::Open(Config& config, Store& store, LayerRegistry& layers,
-                               std::function<void()> on_progress) {
+                               Options options) {
   if (!config.persistent) return absl::OkStatus();
   directory_ = config.dir.get();
   const auto sync = static_cast<Journal::Sync>(config.append_sync.load());
@@ -49,13 +49,17 @@ absl::Status Persistence::Open(Config& config, Store& store, LayerRegistry& laye
   journal_ = std::make_unique<Journal>(
       std::move(*opened), store,
       Journal::Options{sync, [&config] { return config.persistence_buffer_limit.load(); },
-                       std::move(on_progress)});
+                       std::move(options.on_progress), options.importing});
   store.set_journal(journal_.get());
   layers.set_unsaved(&journal_->unsaved_layers());
   const int64_t began_ns = MonotonicNanos();
-  const int threads = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-  auto recovered =
-      Recover(directory, store, layers, journal_.get(), threads, UnixMillis(), ProgressLog());
+  RecoveryOptions recovery;
+  recovery.threads = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  recovery.now_ms = UnixMillis();
+  recovery.show_every = options.show_every;
+  recovery.show = ProgressLog();
+  recovery.stopping = std::move(options.stopping);
+  auto recovered = Recover(directory, store, layers, journal_.get(), recovery);
   if (!recovered.ok()) return recovered.status();
   spdlog::info(
       "read {} keys ({} had expired), {} layers, {} mailboxes and {} messages, {:.1f} MB, from {} "

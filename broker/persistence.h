@@ -8,6 +8,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/time/time.h"
 #include "broker/config.h"
 #include "storage/layers/layer.h"
 #include "storage/persistence/journal.h"
@@ -17,10 +18,19 @@ namespace chorale {
 
 class Persistence {
  public:
+  struct Options {
+    std::function<void()> on_progress;                      // Journal::Options'
+    std::function<bool()> stopping = [] { return false; };  // RecoveryOptions'
+    // How often the log says how far the reading is.
+    absl::Duration show_every = absl::Seconds(1);
+    bool importing = false;  // Journal::Options'
+  };
+
   // Reads the data directory, if the configuration says so; before anybody uses the store or the
-  // layers. `on_progress` is Journal::Options'. A failure's message is one line for the operator.
+  // layers. A failure's message is one line for the operator; a cancelled status means that it was
+  // told to stop.
   [[nodiscard]] absl::Status Open(Config& config, Store& store, LayerRegistry& layers,
-                                  std::function<void()> on_progress);
+                                  Options options);
   // Writes what is left. Nothing changes any more.
   [[nodiscard]] absl::Status Close();
 

@@ -106,7 +106,10 @@ int Server::port() const { return listener_->port(); }
 std::string Server::url() const { return listener_->url(config_.has_password ? ":PASSWORD@" : ""); }
 
 absl::Status Server::Start() {
-  absl::Status status = persistence_.Open(config_, *store_, layers_, [this] { OnDiskProgress(); });
+  Persistence::Options options;
+  options.on_progress = [this] { OnDiskProgress(); };
+  options.stopping = [this] { return stopping(); };
+  absl::Status status = persistence_.Open(config_, *store_, layers_, std::move(options));
   if (!status.ok()) return status;
   status = listener_->Open(config_);
   if (!status.ok()) return CloseAfter(status);
@@ -160,10 +163,10 @@ void Server::ForgetPostponed(const ClientInfo& client) {
   disk_pause_.Forget(client);
 }
 
-void Server::Save(std::function<void(const absl::Status&)> done) {
+void Server::Save(Purpose purpose, std::function<void(const absl::Status&)> done) {
   {
     absl::MutexLock lock(&saves_mutex_);
-    saves_.push_back({journal()->Save(), std::move(done)});
+    saves_.push_back({purpose, journal()->Save(), std::move(done)});
   }
   FinishSaves();
 }

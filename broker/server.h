@@ -3,6 +3,7 @@
 
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -41,7 +42,8 @@ class Server {
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  // Opens the ports and starts the threads. The message of a failure is one line for the operator.
+  // Opens the ports and starts the threads. The message of a failure is one line for the operator;
+  // a cancelled status means that RequestStop() was called meanwhile.
   [[nodiscard]] absl::Status Start();
   // Blocks until RequestStop(), then stops: no new connections, replies finished, sockets closed.
   [[nodiscard]] absl::Status Run();
@@ -61,19 +63,18 @@ class Server {
   // nullptr without persistence.
   Journal* journal() { return persistence_.journal(); }
   const std::string& data_directory() const { return persistence_.directory(); }
-  // Has everything written and calls `done`, on any thread.
-  void Save(std::function<void(const absl::Status&)> done);
+  // Has everything written and calls `done`, on any thread; kSave is shown by INFO meanwhile.
+  enum class Purpose : uint8_t { kSave, kAwaitDisk };
+  void Save(Purpose purpose, std::function<void(const absl::Status&)> done);
   bool saving() const {
     absl::MutexLock lock(&saves_mutex_);
-    return !saves_.empty();
+    return std::any_of(saves_.begin(), saves_.end(),
+                       [](const AwaitedSave& save) { return save.purpose == Purpose::kSave; });
   }
   // Whether a command that writes has to wait for the disk; it is postponed then.
   bool HoldsForDisk(const Command& command, Client& client);
-  // The round of the journal with which all that has changed is on disk; 0 if nobody waits for
-  // that.
-  uint64_t NeededRound() {
-    return journal() != nullptr && journal()->always() ? journal()->needed() : 0;
-  }
+  // Journal::covering(); 0 without persistence.
+  uint64_t NeededRound() { return journal() != nullptr ? journal()->covering() : 0; }
   // A client whose command was postponed is gone.
   void ForgetPostponed(const ClientInfo& client);
   LatencyMonitor& latency() { return latency_; }
@@ -151,6 +152,7 @@ class Server {
   LayerTidying tidying_{layers_};  // the first thread's
   Persistence persistence_;
   struct AwaitedSave {
+    Purpose purpose;
     uint64_t round;
     std::function<void(const absl::Status&)> done;
   };

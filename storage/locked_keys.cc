@@ -304,8 +304,9 @@ void LockedKeys::MarkShard(uint64_t hash) {
   const int index = Store::ShardOfHash(hash);
   Shard& locked = shard(index);
   locked.mutex.AssertHeld();
-  if (locked.marked && (noted_ || !journal_->always())) return;
-  locked.marked = noted_ = true;
+  const bool noted_before = std::exchange(noted_, true);
+  if (locked.marked && (noted_before || !journal_->always())) return;
+  locked.marked = true;
   journal_->Mark(ShardMask{1} << index);
 }
 

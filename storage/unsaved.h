@@ -28,8 +28,8 @@ namespace chorale {
 // Whether changes are kept track of: set before there is any data, and never changed.
 inline bool g_persistent = false;
 
-// Bytes that wait to be written, as an estimate: rows' names, and values where they are cheap to
-// tell. Any thread.
+// Bytes that wait to be written or are being written, as an estimate: rows' names, and values where
+// they are cheap to tell. Any thread.
 inline std::atomic<int64_t> g_unsaved_bytes = 0;
 
 // What one structure has added to that.
@@ -42,6 +42,7 @@ class UnsavedBytes {
     return *this;
   }
   ~UnsavedBytes() { Clear(); }
+  int64_t bytes() const { return bytes_; }
   void Add(size_t bytes) {
     bytes_ += static_cast<int64_t>(bytes);
     g_unsaved_bytes.fetch_add(static_cast<int64_t>(bytes), std::memory_order_relaxed);

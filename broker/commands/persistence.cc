@@ -38,8 +38,9 @@ void Save(CommandContext& ctx) {
   if (!CheckPersistence(ctx)) return;
   if (!ctx.may_block()) return ctx.reply.Error("ERR SAVE isn't allowed for DENY BLOCKING client");
   const auto answer = PendingAnswer::Await(ctx, 0, {});
-  ctx.server.Save(
-      [answer](const absl::Status& status) { PendingAnswer::Give(answer, ReplyTo(status)); });
+  ctx.server.Save(Server::Purpose::kSave, [answer](const absl::Status& status) {
+    PendingAnswer::Give(answer, ReplyTo(status));
+  });
 }
 
 void BackgroundSave(CommandContext& ctx) {
@@ -47,7 +48,7 @@ void BackgroundSave(CommandContext& ctx) {
     return ctx.reply.Error(kSyntaxError);
   }
   if (!CheckPersistence(ctx)) return;
-  ctx.server.Save([](const absl::Status&) {});
+  ctx.server.Save(Server::Purpose::kSave, [](const absl::Status&) {});
   ctx.reply.SimpleString("Background saving started");
 }
 

@@ -1,12 +1,21 @@
 // Replication and clusters, as far as clients of a broker without them need answers.
 // https://redis.io/docs/latest/commands/role/
 
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <utility>
+
 #include "broker/blocking.h"
+#include "broker/client.h"
 #include "broker/command.h"
 #include "broker/commands/arguments.h"
 #include "broker/commands/help.h"
+#include "broker/connection.h"
+#include "broker/dispatch.h"
 #include "broker/pending_answer.h"
 #include "broker/server.h"
+#include "protocol/reply_writer.h"
 
 namespace chorale {
 namespace {
@@ -31,6 +40,34 @@ void Wait(CommandContext& ctx) {
   PendingAnswer::Await(ctx, *timeout_ms, ":0\r\n");
 }
 
+std::string WaitAofReply(bool local) {
+  std::string reply;
+  ReplyWriter writer(&reply, 2);
+  writer.ArrayHeader(2);
+  writer.Integer(local ? 1 : 0);
+  writer.Integer(0);
+  return reply;
+}
+
+// The answer comes when what the client has written is on disk, or, if it waits for replicas, when
+// the time is over.
+// https://redis.io/docs/latest/commands/waitaof/
+void AwaitDisk(CommandContext& ctx, bool for_replicas, int64_t timeout_ms) {
+  const auto answer = PendingAnswer::Await(ctx, timeout_ms, WaitAofReply(false));
+  Server& server = ctx.server;
+  server.Save(Server::Purpose::kAwaitDisk, [&server, answer, for_replicas](const auto& status) {
+    if (!status.ok()) {
+      std::string reply;
+      ReplyWriter(&reply, 2).Error(DiskError(server));
+      PendingAnswer::Give(answer, std::move(reply));
+    } else if (for_replicas) {
+      PendingAnswer::GiveOnTimeout(answer, WaitAofReply(true));
+    } else {
+      PendingAnswer::Give(answer, WaitAofReply(true));
+    }
+  });
+}
+
 void WaitAof(CommandContext& ctx) {
   const auto local = ReadInteger(ctx, 1);
   if (!local) return;
@@ -42,17 +79,29 @@ void WaitAof(CommandContext& ctx) {
     ctx.reply.Error("ERR value is out of range, value must between 0 and 1");
     return;
   }
-  if (*local == 1) {
+  const Journal* const journal = ctx.server.journal();
+  if (*local == 1 && journal == nullptr) {
     ctx.reply.Error("ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.");
     return;
   }
-  if (*replicas > 0 && ctx.may_block()) {
-    PendingAnswer::Await(ctx, *timeout_ms, "*2\r\n:0\r\n:0\r\n");
+  if (*local == 1 && !journal->syncs()) {
+    ctx.reply.Error("ERR WAITAOF cannot be used when numlocal is set but appendfsync is no.");
     return;
   }
-  ctx.reply.ArrayHeader(2);
-  ctx.reply.Integer(0);
-  ctx.reply.Integer(0);
+  // What a transaction has written until here is noted at its end.
+  constexpr uint64_t kAnything = std::numeric_limits<uint64_t>::max();
+  const uint64_t written = ctx.may_block() ? ctx.client.connection.needed_round() : kAnything;
+  const bool on_disk = journal != nullptr && journal->syncs() && journal->OnDisk(written);
+  const bool enough = on_disk || *local == 0;
+  if ((enough && *replicas == 0) || !ctx.may_block()) {
+    ctx.reply.out() += WaitAofReply(on_disk);
+  } else if (enough) {
+    PendingAnswer::Await(ctx, *timeout_ms, WaitAofReply(on_disk));
+  } else if (journal->failed()) {
+    ctx.reply.Error(DiskError(ctx.server));
+  } else {
+    AwaitDisk(ctx, *replicas > 0, *timeout_ms);
+  }
 }
 
 void ReplicaOf(CommandContext& ctx) {
@@ -156,7 +205,7 @@ constexpr Command kCommands[] = {
      &WaitAof,
      "generic",
      "7.2.0",
-     "Waits for the append-only files of replicas, of which there are none."},
+     "Waits until what the client has written is in the data directory."},
 };
 
 }  // namespace

@@ -39,7 +39,10 @@ class Checker final : public LayerRowsSink {
       if (parts.rows == 0) return Damaged(directory_, "a large value has none of its parts");
     }
     LayerRows rows(*this);
-    status = ReadLayerRows(directory_, rows, [this](size_t bytes) { summary_.bytes += bytes; });
+    status = ReadLayerRows(directory_, rows, [this](size_t bytes) {
+      summary_.bytes += bytes;
+      return true;
+    });
     if (!status.ok()) return status;
     summary_.layers = rows.layers();
     return std::move(summary_);

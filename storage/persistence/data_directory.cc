@@ -3,6 +3,8 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
+#include <iterator>
+#include <set>
 #include <string_view>
 #include <utility>
 
@@ -37,6 +39,9 @@ std::string Describe(const rocksdb::Status& status) {
   return text;
 }
 
+// After it could not be opened again.
+absl::Status NotOpen() { return absl::UnavailableError("the data directory is not open"); }
+
 // Whether RocksDB says that another process, or this one, has the directory open: in these words
 // only, for "lock" is in a message about a block or about a file of that name, too.
 bool IsLocked(std::string_view text) {
@@ -63,8 +68,10 @@ rocksdb::DBOptions Options(rocksdb::Env* env, bool read_only) {
   // The kernel is told to write while the data is still coming in, so that a sync has little left.
   options.bytes_per_sync = 1 << 20;
   options.wal_bytes_per_sync = 1 << 20;
+  // RocksDB's counts of itself, which a thread would gather for its log and for a family of its own.
   options.stats_dump_period_sec = 0;
   options.stats_persist_period_sec = 0;
+  // Of some megabytes each; descriptors are for clients.
   options.max_open_files = 256;
   // RocksDB's own log would be a file in the directory, which is not to change when it is only
   // read, and whose failure on a full disk is an assertion in Debian's build.
@@ -99,18 +106,23 @@ rocksdb::ColumnFamilyOptions FamilyOptions(Family family, DataDirectory::Batches
   rocksdb::ColumnFamilyOptions options;
   ChooseMemtable(family, batches, &options);
   options.write_buffer_size = kWriteBuffer;
+  // A round goes on in another memtable while those before become tables, and does not wait.
   options.max_write_buffer_number = 4;
   // Rows live short: tables full of tombstones are compacted although they are small.
   options.table_properties_collector_factories.push_back(
       rocksdb::NewCompactOnDeletionCollectorFactory(16384, 8192));
+  // Levels grow from the last one up, which has nine tenths of the rows: what was erased or written
+  // again takes about a tenth more room. With fixed sizes the first would hold a quarter of a
+  // gigabyte before the next begins, and a database of that size nearly everything twice.
   options.level_compaction_dynamic_level_bytes = true;
+  // In the background, and next to nothing to undo at the start: JSON of random words takes two
+  // thirds of the room, and as much less is written and read.
   options.compression = rocksdb::kLZ4Compression;
   rocksdb::BlockBasedTableOptions table;
   // Tables are read from one end to the other, at the start: large blocks, a small cache, and no
   // filter, which serves lookups.
   table.block_size = 32 << 10;
   table.block_cache = rocksdb::NewLRUCache(kBlockCache);
-  table.format_version = 5;
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   return options;
 }
@@ -136,6 +148,7 @@ absl::StatusOr<std::unique_ptr<DataDirectory>> DataDirectory::Open(const std::st
           fmt::format("cannot make the data directory {}: {}", path, Describe(made)));
     }
   }
+  if (const auto status = directory->CheckFamilies(); !status.ok()) return status;
   if (const auto status = directory->OpenDatabase(); !status.ok()) return status;
   if (const auto format = directory->ReadFormat(); !format.ok()) return format.status();
   return directory;
@@ -175,9 +188,34 @@ absl::Status DataDirectory::OpenDatabase() {
       fmt::format("cannot open the data directory {}: {}", path_, text));
 }
 
-rocksdb::Status DataDirectory::OpenDatabase(const rocksdb::DBOptions& options, bool read_only) {
+// RocksDB would refuse a family too many in words of its own, and make one that is missing, which a
+// broker of the other version would refuse then.
+absl::Status DataDirectory::CheckFamilies() {
+  std::vector<std::string> names;
+  // Why a directory cannot be read is said by opening it; a new one has none.
+  if (!rocksdb::DB::ListColumnFamilies(Options(env_, true), path_, &names).ok()) {
+    return absl::OkStatus();
+  }
+  const std::set<std::string> known(kFamilyNames.begin(), kFamilyNames.end());
+  std::set<std::string> others;
+  std::copy_if(names.begin(), names.end(), std::inserter(others, others.end()),
+               [&known](const std::string& name) { return !known.contains(name); });
+  if (others.empty() && names.size() == known.size()) return absl::OkStatus();
+  if (!OpenDatabase(Options(env_, true), true, 1).ok()) return absl::OkStatus();
+  const auto format = ReadFormat();
+  Close();
+  if (!format.ok()) return format.status();
+  // Some are missing where the first start did not come to its end.
+  if (others.empty()) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      fmt::format("the data directory {} has format {} and a family {} that does not belong to it",
+                  path_, kFormatVersion, *others.begin()));
+}
+
+rocksdb::Status DataDirectory::OpenDatabase(const rocksdb::DBOptions& options, bool read_only,
+                                            size_t families) {
   std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
-  for (size_t family = 0; family < kFamilyNames.size(); ++family) {
+  for (size_t family = 0; family < families; ++family) {
     descriptors.emplace_back(kFamilyNames[family],
                              FamilyOptions(static_cast<Family>(family), batches_));
   }
@@ -209,7 +247,7 @@ void DataDirectory::Close() {
 }
 
 absl::Status DataDirectory::Write(rocksdb::WriteBatch* batch, bool sync) {
-  if (db_ == nullptr) return absl::UnavailableError("the data directory is not open");
+  if (db_ == nullptr) return NotOpen();
   rocksdb::WriteOptions options;
   options.sync = sync;
   rocksdb::Status status = db_->Write(options, batch);
@@ -225,11 +263,14 @@ absl::Status DataDirectory::Write(rocksdb::WriteBatch* batch, bool sync) {
 }
 
 absl::Status DataDirectory::Reopen() {
+  absl::MutexLock lock(&open_mutex_);
   Close();
   return OpenDatabase();
 }
 
 absl::Status DataDirectory::Copy(const std::string& path) {
+  absl::ReaderMutexLock lock(&open_mutex_);
+  if (db_ == nullptr) return NotOpen();
   if (env_->FileExists(path).ok()) {
     return absl::AlreadyExistsError(fmt::format("{} exists", path));
   }
@@ -266,6 +307,12 @@ absl::StatusOr<DataDirectory::Format> DataDirectory::ReadFormat() {
         fmt::format("the data directory {} has format {}; this broker reads and writes format {}",
                     path_, record.version(), kFormatVersion));
   }
+  if (record.importing()) {
+    return absl::FailedPreconditionError(
+        fmt::format("the data directory {} has a part of a dump only: its import did not come to "
+                    "its end; remove the directory and import the dump again",
+                    path_));
+  }
   Format format;
   format.clean = record.clean();
   format.always = record.always();
@@ -289,6 +336,7 @@ std::string DataDirectory::EncodeFormat(const Format& format) {
   record.set_version(kFormatVersion);
   record.set_clean(format.clean);
   record.set_always(format.always);
+  record.set_importing(format.importing);
   record.mutable_spaces()->Assign(format.spaces.begin(), format.spaces.end());
   record.set_next_space(format.next_space);
   return record.SerializeAsString();

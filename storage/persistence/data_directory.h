@@ -1,5 +1,5 @@
 // The data directory: a RocksDB database of ours, opened, written, copied and verified. All members
-// but the constructor and Open may be called by any thread, one at a time.
+// may be called by any thread, one at a time, but for Copy, which goes on beside the others.
 
 #pragma once
 
@@ -10,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
 #include "rocksdb/db.h"
 #include "rocksdb/write_batch.h"
 #include "storage/persistence/rows.h"
@@ -53,9 +54,11 @@ class DataDirectory {
   // Writes all of the batch or, as far as a restart can see, none of it. What has failed in the
   // background before, such as making a table, is no reason not to try.
   [[nodiscard]] absl::Status Write(rocksdb::WriteBatch* batch, bool sync);
-  // Opens it again after an error, which keeps RocksDB from writing.
+  // Opens it again after an error, which keeps RocksDB from writing. Waits for a copy that is being
+  // made.
   [[nodiscard]] absl::Status Reopen();
-  // A copy in `path`, which does not exist, as of the last Write.
+  // A copy in `path`, which does not exist. It has everything that was written before; of what is
+  // written meanwhile some batches, from the first one on, each as a whole.
   [[nodiscard]] absl::Status Copy(const std::string& path);
   // Lets the next Open read tables and not a log. To be called when nothing more is written.
   [[nodiscard]] absl::Status Settle();
@@ -64,10 +67,12 @@ class DataDirectory {
   struct Format {
     bool clean = true;
     bool always = false;
+    bool importing = false;        // and not at its end
     std::vector<uint32_t> spaces;  // by database
     uint32_t next_space = 0;
   };
-  // That of an empty directory has no spaces.
+  // That of an empty directory has no spaces. Fails if it is another version's, or if the directory
+  // has a part of a dump only.
   [[nodiscard]] absl::StatusOr<Format> ReadFormat();
   // Takes back what it says of nothing being missing.
   [[nodiscard]] absl::Status MarkIncomplete();
@@ -77,7 +82,11 @@ class DataDirectory {
  private:
   DataDirectory(std::string path, Mode mode, rocksdb::Env* env, Batches batches);
   [[nodiscard]] absl::Status OpenDatabase();
-  [[nodiscard]] rocksdb::Status OpenDatabase(const rocksdb::DBOptions& options, bool read_only);
+  // The first so many of the families.
+  [[nodiscard]] rocksdb::Status OpenDatabase(const rocksdb::DBOptions& options, bool read_only,
+                                             size_t families = kFamilyNames.size());
+  // Fails if it has others than this version, and says which version it has.
+  [[nodiscard]] absl::Status CheckFamilies();
   // Whether it could be opened if the rest of the log were dropped behind what is damaged in it.
   [[nodiscard]] bool IsLogDamaged();
   void Close();
@@ -86,6 +95,8 @@ class DataDirectory {
   const Mode mode_;
   rocksdb::Env* const env_;
   const Batches batches_;
+  // Held for reading by a copy, and for writing by what opens or closes.
+  absl::Mutex open_mutex_;
   std::unique_ptr<rocksdb::DB> db_;
   bool dropped_ = false;
   std::array<rocksdb::ColumnFamilyHandle*, kFamilyNames.size()> families_{};

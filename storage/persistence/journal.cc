@@ -19,20 +19,22 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// From the first change to the beginning of the round that writes it; messages of channels are held
-// back a little longer, because most are received before that. Together with the time that the
-// round takes they stay below a second: where rounds take long, they begin earlier.
-constexpr milliseconds kInterval{700};
-constexpr milliseconds kShortestInterval{50};
-constexpr milliseconds kHoldBack{150};
-constexpr milliseconds kPromise{950};
 // Writers wait when a change has waited for so long; the same as Redis, which lets a write wait for
 // a sync that takes longer.
 constexpr milliseconds kLate{2000};
 // How often the amount that waits is looked at while a round is not due yet.
 constexpr milliseconds kLook{20};
 
+constexpr const char* kStopping = "the broker is stopping";
+
 int64_t UnixMillis() { return absl::ToUnixMillis(absl::Now()); }
+
+// Of what is collected now, and not of when the round began: it may wait for a shard.
+HoldBack HoldBackNow(bool holds_back) {
+  if (!holds_back) return {};
+  const int64_t now_ms = UnixMillis();
+  return {now_ms - RoundPace::kHoldBack.count(), now_ms};
+}
 
 }  // namespace
 
@@ -50,13 +52,13 @@ Journal::Journal(std::unique_ptr<DataDirectory> directory, Store& store, Options
       batch_(std::make_unique<RoundBatch>(*directory_)) {}
 
 Journal::~Journal() {
-  if (!thread_.joinable()) return;
   {
     absl::MutexLock lock(&round_mutex_);
     stop_ = true;
     wake_.Signal();
   }
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
+  if (copier_.joinable()) copier_.join();
 }
 
 absl::Status Journal::Start(LayerRegistry& layers, std::vector<uint32_t> spaces,
@@ -66,13 +68,15 @@ absl::Status Journal::Start(LayerRegistry& layers, std::vector<uint32_t> spaces,
   next_space_ = next_space;
   // In one batch with the format, by which the next start decides: what it has to know of mailboxes
   // that were restored in part.
-  CollectLayers(Round::kComplete, {});
+  CollectLayers(Round::kComplete, false);
   {
     absl::MutexLock lock(&batch_mutex_);
     batch_->set_next_number(next_number);
     PutFormat(false);
     batch_->Seal();
-    if (const auto status = WriteSealed(); !status.ok()) return status;
+    // Synced in any case: else owners of mailboxes would resume after a loss of power that has
+    // taken this and whatever came later.
+    if (const auto status = WriteSealed(true); !status.ok()) return status;
   }
   {
     absl::MutexLock lock(&round_mutex_);
@@ -90,8 +94,12 @@ absl::Status Journal::Stop() {
     wake_.Signal();
   }
   thread_.join();
-  if (const auto status = RunRound(true); !status.ok()) return status;
-  return directory_->Settle();
+  absl::Status status = RunRound(true);
+  if (status.ok()) status = directory_->Settle();
+  // Last, because a copy may take long, and whoever loses patience and kills the broker then loses
+  // nothing but the copy.
+  if (copier_.joinable()) copier_.join();
+  return status;
 }
 
 // ---- for the data ----
@@ -159,8 +167,9 @@ void Journal::SpacesChanged() {
 // ---- for the broker ----
 
 bool Journal::full() const {
-  return g_unsaved_bytes.load(std::memory_order_relaxed) > options_.most_unsaved_bytes() &&
-         !failed();
+  const int64_t most =
+      std::min(options_.most_unsaved_bytes(), most_in_time_.load(std::memory_order_relaxed));
+  return g_unsaved_bytes.load(std::memory_order_relaxed) > most && !failed();
 }
 
 bool Journal::late() const {
@@ -174,6 +183,14 @@ std::string Journal::failure() const {
   return failure_;
 }
 
+bool Journal::OnDisk(uint64_t covering) const {
+  if (covering == 0) return true;
+  absl::MutexLock lock(&round_mutex_);
+  if (failed()) return false;
+  if (!changed() && done() == begun_) return true;
+  return done() >= covering && !left_;
+}
+
 uint64_t Journal::Save() {
   absl::MutexLock lock(&round_mutex_);
   save_ = true;
@@ -183,9 +200,21 @@ uint64_t Journal::Save() {
 }
 
 void Journal::Copy(std::string path, std::function<void(absl::Status)> done) {
-  absl::MutexLock lock(&round_mutex_);
-  copies_.push_back({std::move(path), std::move(done)});
-  wake_.Signal();
+  absl::Status refused;
+  {
+    absl::MutexLock lock(&round_mutex_);
+    if (stop_) {
+      refused = absl::CancelledError(kStopping);
+    } else if (copying_) {
+      refused = absl::FailedPreconditionError("another copy is being made: one at a time");
+    } else {
+      copying_ = true;
+      copy_ = {std::move(path), std::move(done)};
+      wake_.Signal();
+      return;
+    }
+  }
+  done(refused);
 }
 
 Journal::Statistics Journal::statistics() const {
@@ -202,24 +231,22 @@ void Journal::Run() {
   // RocksDB counts comparisons, which takes longer than they do.
   rocksdb::SetPerfLevel(rocksdb::PerfLevel::kDisable);
   while (AwaitRound()) (void)RunRound(false);
-  std::vector<CopyRequest> refused;
+  std::optional<CopyRequest> refused;
   {
     absl::MutexLock lock(&round_mutex_);
-    refused.swap(copies_);
+    refused.swap(copy_);
   }
-  for (const CopyRequest& copy : refused) {
-    copy.done(absl::CancelledError("the broker is stopping"));
-  }
+  if (refused) EndCopy(*refused, absl::CancelledError(kStopping));
 }
 
 bool Journal::AwaitRound() {
   absl::MutexLock lock(&round_mutex_);
   while (!asked() && (failed() || !changed())) wake_.Wait(&round_mutex_);
-  const Clock::time_point due =
-      changed_at_ +
-      std::clamp<Clock::duration>(kPromise - kHoldBack - last_round_, kShortestInterval, kInterval);
-  for (auto now = Clock::now(); !asked() && now < due; now = Clock::now()) {
-    if (half_full()) break;
+  while (!asked() && !half_full()) {
+    const int64_t unsaved = g_unsaved_bytes.load(std::memory_order_relaxed);
+    const Clock::time_point due = changed_at_ + pace_.Interval(unsaved);
+    const Clock::time_point now = Clock::now();
+    if (now >= due) break;
     wake_.WaitUntil(&round_mutex_, std::min(due, now + kLook));
   }
   return !stop_;
@@ -229,42 +256,57 @@ absl::Status Journal::RunRound(bool last) {
   const Clock::time_point begin = Clock::now();
   // Nothing newer is collected before that is written.
   absl::Status status = WriteWhatFailed();
-  std::vector<CopyRequest> copies;
+  std::optional<CopyRequest> copy;
   Round kind = Round::kUsual;
-  HoldBack hold_back;
+  bool holds_back = false;
   uint64_t round = 0;
   ShardMask shards = 0;
   {
     // Whoever asks from here on asks for the round after this one.
     absl::MutexLock lock(&round_mutex_);
     round = ++begun_;
-    copies.swap(copies_);
+    copy.swap(copy_);
     if (last) {
       kind = Round::kLast;
-    } else if (std::exchange(save_, false) || !copies.empty()) {
+    } else if (std::exchange(save_, false) || copy) {
       kind = Round::kComplete;
     }
     // Nothing is held back while writers may be waiting for room.
-    if (kind == Round::kUsual && !always_ && !half_full()) {
-      const int64_t now_ms = UnixMillis();
-      hold_back = {now_ms - kHoldBack.count(), now_ms};
-    }
-    hold_back_ = hold_back;
+    holds_back = holds_back_ = kind == Round::kUsual && !always_ && !half_full();
+    leaves_ = false;
     if (status.ok()) {
       shards = pending_ = std::exchange(marked_, 0);
       layers_changed_ = false;
     }
   }
-  if (status.ok()) status = CollectAndWrite(kind, shards, hold_back);
+  round_bytes_ = 0;
+  if (status.ok()) status = CollectAndWrite(kind, shards, holds_back);
   Finish(round, begin, status);
-  for (const CopyRequest& copy : copies) {
-    copy.done(status.ok() ? directory_->Copy(copy.path) : status);
-  }
+  if (copy) BeginCopy(std::move(*copy), status);
   return status;
 }
 
-absl::Status Journal::CollectAndWrite(Round kind, ShardMask shards, HoldBack hold_back) {
-  CollectLayers(kind, hold_back);
+void Journal::BeginCopy(CopyRequest copy, const absl::Status& round) {
+  if (!round.ok()) return EndCopy(copy, round);
+  // The one before is over but for its call of `done`.
+  if (copier_.joinable()) copier_.join();
+  // To another disk it may take long, and rounds go on meanwhile.
+  copier_ = std::thread([this, copy = std::move(copy)] {
+    ::pthread_setname_np(::pthread_self(), "copy");
+    EndCopy(copy, directory_->Copy(copy.path));
+  });
+}
+
+void Journal::EndCopy(const CopyRequest& copy, const absl::Status& status) {
+  {
+    absl::MutexLock lock(&round_mutex_);
+    copying_ = false;
+  }
+  copy.done(status);
+}
+
+absl::Status Journal::CollectAndWrite(Round kind, ShardMask shards, bool holds_back) {
+  CollectLayers(kind, holds_back);
   const int64_t now_ms = UnixMillis();
   for (; shards != 0; shards &= shards - 1) {
     const int shard = std::countr_zero(shards);
@@ -274,12 +316,13 @@ absl::Status Journal::CollectAndWrite(Round kind, ShardMask shards, HoldBack hol
   }
   absl::MutexLock lock(&batch_mutex_);
   if (kind == Round::kLast) PutFormat(true);
+  round_bytes_ = batch_->bytes();
   batch_->Seal();
-  return WriteSealed();
+  return WriteSealed(syncs());
 }
 
 // Tokens with several shards may wait for the batch: it is locked for one thing at a time.
-void Journal::CollectLayers(Round kind, HoldBack hold_back) {
+void Journal::CollectLayers(Round kind, bool holds_back) {
   const UnsavedLayers::Changes changes = unsaved_layers_.Take();
   for (const std::string& name : changes.policies) {
     const auto layer = layers_->Find(name);
@@ -305,9 +348,14 @@ void Journal::CollectLayers(Round kind, HoldBack hold_back) {
   }
   const auto collect = [&](const std::string& layer, Mailbox& mailbox, bool all) {
     absl::MutexLock lock(&batch_mutex_);
-    batch_->CollectMailbox(layer, mailbox, {hold_back, all});
+    batch_->CollectMailbox(layer, mailbox, {HoldBackNow(holds_back), all});
   };
   for (const auto& [layer, mailbox] : changes.mailboxes) collect(layer, *mailbox, always_);
+  if (holds_back) {
+    // A mailbox that was not saved to its end has noted itself again.
+    absl::MutexLock lock(&round_mutex_);
+    leaves_ = layers_changed_;
+  }
   if (kind != Round::kLast) return;
   for (const std::string& name : layers_->Names()) {
     for (const auto& mailbox : layers_->Find(name)->Mailboxes()) collect(name, *mailbox, true);
@@ -317,23 +365,24 @@ void Journal::CollectLayers(Round kind, HoldBack hold_back) {
 void Journal::CollectIfPending(LockedKeys& keys, int index) {
   const ShardMask shard = ShardMask{1} << index;
   absl::MutexLock lock(&batch_mutex_);
-  HoldBack hold_back;
+  bool holds_back = false;
   {
     absl::MutexLock round_lock(&round_mutex_);
     if ((pending_ & shard) == 0) return;
     pending_ &= ~shard;
-    hold_back = hold_back_;
+    holds_back = holds_back_;
   }
   if (std::exchange(spaces_changed_, false)) {
     for (const uint32_t space : dropped_spaces_) batch_->DropSpace(space);
     dropped_spaces_.clear();
     PutFormat(false);
   }
-  if (!batch_->CollectShard(keys, index, spaces_, hold_back)) return;
+  if (!batch_->CollectShard(keys, index, spaces_, HoldBackNow(holds_back))) return;
   Shard& held = keys.shard(index);
   held.mutex.AssertHeld();
   held.marked = true;
   absl::MutexLock round_lock(&round_mutex_);
+  leaves_ = true;
   NoteChange();
   marked_ |= shard;
 }
@@ -343,14 +392,14 @@ absl::Status Journal::WriteWhatFailed() {
   if (!failed()) return absl::OkStatus();
   if (const auto status = directory_->Reopen(); !status.ok()) return status;
   absl::MutexLock lock(&batch_mutex_);
-  return WriteSealed();
+  return WriteSealed(syncs());
 }
 
-absl::Status Journal::WriteSealed() {
+absl::Status Journal::WriteSealed(bool sync) {
   const uint64_t rows = batch_->sealed().Count();
   const uint64_t bytes = batch_->sealed().GetDataSize();
   if (rows == 0) return absl::OkStatus();
-  const auto status = directory_->Write(&batch_->sealed(), options_.sync != Sync::kNever);
+  const auto status = directory_->Write(&batch_->sealed(), sync);
   if (!status.ok()) return status;
   batch_->ClearSealed();
   absl::MutexLock lock(&round_mutex_);
@@ -363,8 +412,8 @@ absl::Status Journal::WriteSealed() {
 void Journal::Finish(uint64_t round, Clock::time_point begin, const absl::Status& status) {
   const Clock::time_point end = Clock::now();
   const auto took = end - begin;
-  // After a slow one the next are expected to be slow, too, for a while.
-  last_round_ = std::max(took, last_round_ - last_round_ / 8);
+  pace_.Note(round_bytes_, took);
+  if (!always_) most_in_time_.store(pace_.MostInTime(), std::memory_order_relaxed);
   Clock::duration oldest{};
   {
     absl::MutexLock lock(&round_mutex_);
@@ -378,6 +427,7 @@ void Journal::Finish(uint64_t round, Clock::time_point begin, const absl::Status
       const Clock::rep since = waits_since_;
       if (since != 0) oldest = end.time_since_epoch() - Clock::duration(since);
       waits_since_ = changed() ? changed_at_.time_since_epoch().count() : 0;
+      left_ = leaves_;
     }
   }
   if (oldest > kLate && !always_) {
@@ -398,8 +448,11 @@ void Journal::Finish(uint64_t round, Clock::time_point begin, const absl::Status
 }
 
 void Journal::PutFormat(bool clean) {
-  batch_->PutFormat(
-      {.clean = clean, .always = always_, .spaces = spaces_, .next_space = next_space_});
+  batch_->PutFormat({.clean = clean,
+                     .always = always_,
+                     .importing = options_.importing && !clean,
+                     .spaces = spaces_,
+                     .next_space = next_space_});
 }
 
 }  // namespace chorale

@@ -13,7 +13,8 @@
 //
 // Lock order: shards ascending, then batch_mutex_; under it, one at a time, the locks of the layers
 // (the registry's, a layer's policy, a group's, a mailbox's), under those that of UnsavedLayers;
-// last round_mutex_. The directory is the journal's thread's alone.
+// last round_mutex_. The directory is the journal's thread's, and a copy's that is being made,
+// which has a thread of its own.
 
 #pragma once
 
@@ -21,7 +22,9 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -31,6 +34,7 @@
 #include "absl/synchronization/mutex.h"
 #include "storage/layers/layer.h"
 #include "storage/layers/unsaved_layers.h"
+#include "storage/persistence/round_pace.h"
 #include "storage/steady_condition.h"
 #include "storage/store.h"
 
@@ -52,6 +56,8 @@ class Journal {
     std::function<int64_t()> most_unsaved_bytes;
     // Called on the journal's thread after each round, and when writing has failed or works again.
     std::function<void()> on_progress;
+    // The directory is of no use, and says so, before Stop() has succeeded.
+    bool importing = false;
   };
 
   Journal(std::unique_ptr<DataDirectory> directory, Store& store, Options options);
@@ -62,7 +68,8 @@ class Journal {
   // Once recovery is over; takes over what it has found of spaces and numbers.
   [[nodiscard]] absl::Status Start(LayerRegistry& layers, std::vector<uint32_t> spaces,
                                    uint32_t next_space, uint64_t next_number);
-  // Writes what is left, and that nothing is missing. Nothing may change any more.
+  // Writes what is left, and that nothing is missing; then waits for a copy that is being made.
+  // Nothing may change any more.
   [[nodiscard]] absl::Status Stop();
 
   // ---- for the data; under the shard's lock ----
@@ -78,7 +85,9 @@ class Journal {
   UnsavedLayers& unsaved_layers() { return unsaved_layers_; }
 
   // ---- for the broker; any thread ----
-  // Whoever writes should wait: too much waits for the disk. on_progress says when to look again.
+  bool syncs() const { return options_.sync != Sync::kNever; }
+  // Whoever writes should wait: too much waits for the disk, or more than can be on disk in time.
+  // on_progress says when to look again.
   bool full() const;
   // The same, because what waits has waited for more than two seconds: the disk is slow, or a
   // script keeps a round from ending. Not with kAlways, where clients wait for their own writes.
@@ -90,12 +99,19 @@ class Journal {
   // done.
   uint64_t needed() const { return needed_.load(std::memory_order_acquire); }
   uint64_t done() const { return done_.load(std::memory_order_acquire); }
+  // All that has changed by now is in this round or in one before it, but for messages that it
+  // leaves to the next. It may never come if nothing else changes.
+  uint64_t covering() const {
+    return always_ ? needed() : begun_.load(std::memory_order_acquire) + 1;
+  }
+  // All that had changed when covering() said this is on disk. 0: nothing had.
+  bool OnDisk(uint64_t covering) const;
   // Rounds that are over, also those that failed.
   uint64_t over() const { return over_.load(std::memory_order_acquire); }
   // Has a round run now, also after a failure. Returns the round with which all is on disk.
   uint64_t Save();
-  // Copies the directory, as of a round that begins now, and calls `done` on the journal's thread,
-  // also if the journal stops before.
+  // Copies the directory, as of a round that begins now or of a later one, and calls `done` on any
+  // thread, also if the journal stops before. One copy at a time: another one is refused.
   void Copy(std::string path, std::function<void(absl::Status)> done);
 
   struct Statistics {
@@ -125,7 +141,7 @@ class Journal {
   bool AwaitRound();
   // A round is to begin at once; or in a while.
   bool asked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(round_mutex_) {
-    return stop_ || save_ || !copies_.empty() || (always_ && !failed() && needed_ > begun_);
+    return stop_ || save_ || copy_.has_value() || (always_ && !failed() && needed_ > begun_);
   }
   bool changed() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(round_mutex_) {
     return marked_ != 0 || layers_changed_;
@@ -139,14 +155,17 @@ class Journal {
   // The same without asking for a round: the first since one began is what the next counts from.
   void BeginToWait() ABSL_EXCLUSIVE_LOCKS_REQUIRED(round_mutex_);
   absl::Status RunRound(bool last);
-  absl::Status CollectAndWrite(Round kind, ShardMask shards, HoldBack hold_back);
-  void CollectLayers(Round kind, HoldBack hold_back);
+  absl::Status CollectAndWrite(Round kind, ShardMask shards, bool holds_back);
+  void CollectLayers(Round kind, bool holds_back);
   // What of the shard the round is still to write. The caller holds the shard.
   void CollectIfPending(LockedKeys& keys, int shard);
   // The batch of a round that failed.
   absl::Status WriteWhatFailed();
-  absl::Status WriteSealed() ABSL_EXCLUSIVE_LOCKS_REQUIRED(batch_mutex_);
+  absl::Status WriteSealed(bool sync) ABSL_EXCLUSIVE_LOCKS_REQUIRED(batch_mutex_);
   void Finish(uint64_t round, Clock::time_point begin, const absl::Status& status);
+  // After the round that it asked for.
+  void BeginCopy(CopyRequest copy, const absl::Status& round);
+  void EndCopy(const CopyRequest& copy, const absl::Status& status);
   void SpacesChanged();
   void PutFormat(bool clean) ABSL_EXCLUSIVE_LOCKS_REQUIRED(batch_mutex_);
 
@@ -157,6 +176,7 @@ class Journal {
   const bool always_;
   UnsavedLayers unsaved_layers_;
   std::thread thread_;
+  std::thread copier_;  // the journal's thread's
 
   // Written with all shards held, read with one held.
   std::vector<uint32_t> spaces_;
@@ -173,24 +193,30 @@ class Journal {
   ShardMask marked_ ABSL_GUARDED_BY(round_mutex_) = 0;   // for the next round
   ShardMask pending_ ABSL_GUARDED_BY(round_mutex_) = 0;  // not collected yet by the one under way
   bool layers_changed_ ABSL_GUARDED_BY(round_mutex_) = false;
-  uint64_t begun_ ABSL_GUARDED_BY(round_mutex_) = 0;
   bool save_ ABSL_GUARDED_BY(round_mutex_) = false;
   bool stop_ ABSL_GUARDED_BY(round_mutex_) = false;
-  std::vector<CopyRequest> copies_ ABSL_GUARDED_BY(round_mutex_);
+  std::optional<CopyRequest> copy_ ABSL_GUARDED_BY(round_mutex_);  // asked for
+  bool copying_ ABSL_GUARDED_BY(round_mutex_) = false;             // asked for or being made
   std::string failure_ ABSL_GUARDED_BY(round_mutex_);
   Statistics statistics_ ABSL_GUARDED_BY(round_mutex_);
   // Of the first change that the next round is to write.
   Clock::time_point changed_at_ ABSL_GUARDED_BY(round_mutex_);
-  Clock::duration last_round_{};                      // how long it took; the journal's thread's
-  HoldBack hold_back_ ABSL_GUARDED_BY(round_mutex_);  // of the round under way
+  bool holds_back_ ABSL_GUARDED_BY(round_mutex_) = false;  // the round under way
+  bool leaves_ ABSL_GUARDED_BY(round_mutex_) = false;      // and has, or may have, some messages
+  bool left_ ABSL_GUARDED_BY(round_mutex_) = false;  // and so has the last one that was written
+  RoundPace pace_;                                   // the journal's thread's
+  int64_t round_bytes_ = 0;  // of the round under way; the journal's thread's
 
   // When the oldest change came that is not on disk; 0 if there is none. Written under
   // round_mutex_.
   std::atomic<Clock::rep> waits_since_ = 0;
-  std::atomic<uint64_t> needed_ = 0;  // written under round_mutex_
+  std::atomic<uint64_t> begun_ = 0;   // written under round_mutex_
+  std::atomic<uint64_t> needed_ = 0;  // the same
   std::atomic<uint64_t> done_ = 0;
   std::atomic<uint64_t> over_ = 0;
   std::atomic<bool> failed_ = false;
+  // What may wait if it is to be on disk in time; not with kAlways.
+  std::atomic<int64_t> most_in_time_ = std::numeric_limits<int64_t>::max();
 };
 
 }  // namespace chorale

@@ -58,7 +58,7 @@ class LayerRestorer final : public LayerRowsSink {
 }  // namespace
 
 absl::Status RestoreLayers(DataDirectory& directory, Store& store, LayerRegistry& layers,
-                           int64_t now_ms, bool exact, absl::FunctionRef<void(size_t bytes)> on_row,
+                           int64_t now_ms, bool exact, absl::FunctionRef<bool(size_t bytes)> on_row,
                            Recovered& recovered) {
   LayerRestorer restorer(store, layers, now_ms, exact, recovered);
   LayerRows rows(restorer);

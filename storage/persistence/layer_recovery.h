@@ -18,7 +18,7 @@ namespace chorale {
 // that owners of mailboxes can resume. `on_row` is called with each row's bytes.
 [[nodiscard]] absl::Status RestoreLayers(DataDirectory& directory, Store& store,
                                          LayerRegistry& layers, int64_t now_ms, bool exact,
-                                         absl::FunctionRef<void(size_t bytes)> on_row,
+                                         absl::FunctionRef<bool(size_t bytes)> on_row,
                                          Recovered& recovered);
 
 }  // namespace chorale

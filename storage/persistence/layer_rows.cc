@@ -113,11 +113,10 @@ bool LayerRows::FinishMailbox() {
 }
 
 absl::Status ReadLayerRows(DataDirectory& directory, LayerRows& rows,
-                           absl::FunctionRef<void(size_t bytes)> on_row) {
+                           absl::FunctionRef<bool(size_t bytes)> on_row) {
   for (const Family family : {Family::kLayers, Family::kChannels, Family::kMailboxes}) {
     const auto read = [&](std::string_view name, std::string_view content) {
-      on_row(name.size() + content.size());
-      return rows.Read(family, name, content);
+      return on_row(name.size() + content.size()) && rows.Read(family, name, content);
     };
     if (const auto status = RowScan(directory, family).ForEach({}, read); !status.ok()) {
       return status;

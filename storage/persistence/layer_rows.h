@@ -70,8 +70,9 @@ class LayerRows {
   std::optional<MailboxState> state_;
 };
 
-// All three families of a directory. `on_row` is called with each row's bytes.
+// All three families of a directory. `on_row` is called with each row's bytes; false ends the
+// reading, with some error.
 [[nodiscard]] absl::Status ReadLayerRows(DataDirectory& directory, LayerRows& rows,
-                                         absl::FunctionRef<void(size_t bytes)> on_row);
+                                         absl::FunctionRef<bool(size_t bytes)> on_row);
 
 }  // namespace chorale

@@ -26,7 +26,6 @@
 namespace chorale {
 namespace {
 
-constexpr absl::Duration kShowEvery = absl::Seconds(1);
 // Rows between two looks at the shared counters.
 constexpr uint64_t kCountEvery = 1024;
 constexpr std::array kTypesInParts = {ValueType::kList, ValueType::kHash, ValueType::kSet,
@@ -35,18 +34,19 @@ constexpr std::array kTypesInParts = {ValueType::kList, ValueType::kHash, ValueT
 // What names the parts of a large value.
 using PartsName = std::pair<ValueType, PartsId>;
 
+absl::Status GivenUp() { return absl::CancelledError("the reading was given up"); }
+
 // Shared by the threads.
 struct Shared {
   Store& store;
   Journal* journal;
-  int64_t now_ms;
+  const RecoveryOptions& options;
   std::vector<uint32_t> spaces;
   std::atomic<size_t> next_task = 0;
-  std::atomic<uint64_t> rows = 0, bytes = 0;
+  std::atomic<uint64_t> keys = 0, rows = 0, bytes = 0;
 
   absl::Mutex mutex;
   absl::Status status ABSL_GUARDED_BY(mutex);
-  uint64_t keys ABSL_GUARDED_BY(mutex) = 0;
   uint64_t expired ABSL_GUARDED_BY(mutex) = 0;
   // Which keys have, and of which there are rows.
   std::vector<PartsName> parts_of_keys ABSL_GUARDED_BY(mutex);
@@ -70,7 +70,6 @@ class KeyReader {
     }
     Count();
     absl::MutexLock lock(&shared_.mutex);
-    shared_.keys += restored_;
     shared_.expired += expired_;
     const auto append = [](std::vector<PartsName>& all, const std::vector<PartsName>& some) {
       all.insert(all.end(), some.begin(), some.end());
@@ -99,16 +98,16 @@ class KeyReader {
         keys_.ForEach(prefix, [this, db](std::string_view name, std::string_view content) {
           return ReadKey(db, name, content);
         });
-    return parts_status_.ok() ? status : parts_status_;
+    return status_.ok() ? status : status_;
   }
 
   bool ReadKey(int db, std::string_view name, std::string_view content) {
-    Read(name.size() + content.size());
+    if (!Read(name.size() + content.size())) return false;
     const auto read = ReadKeyName(name);
     const auto row = ReadKeyRow(content);
     if (!read || !row) return false;
     if (row->parts) parts_of_keys_.emplace_back(row->type, *row->parts);
-    if (row->expiry_ms && *row->expiry_ms <= shared_.now_ms) {
+    if (row->expiry_ms && *row->expiry_ms <= shared_.options.now_ms) {
       Expire(db, read->key, *row);
       return true;
     }
@@ -118,7 +117,7 @@ class KeyReader {
   bool Restore(int db, std::string_view key, const KeyRow& row) {
     Entry::Pointer entry = ReadValue(key, row);
     if (entry == nullptr) return false;
-    LockedKeys keys(shared_.store, shared_.now_ms);
+    LockedKeys keys(shared_.store, shared_.options.now_ms);
     keys.Lock(Store::MaskOf(key));
     keys.Restore(db, std::move(entry), row.expiry_ms.value_or(Database::kNever));
     ++restored_;
@@ -147,8 +146,8 @@ class KeyReader {
   template <typename T>
   Entry::Pointer Fill(std::string_view key, const KeyRow& row, std::unique_ptr<T> value) {
     if (row.parts) {
-      parts_status_ = ReadParts(*value, *row.parts);
-      if (!parts_status_.ok()) return nullptr;
+      status_.Update(ReadParts(*value, *row.parts));
+      if (!status_.ok()) return nullptr;
     } else {
       const bool read =
           ReadElements(row.type, row.value, [&](const Element& element) { Add(*value, element); });
@@ -211,7 +210,7 @@ class KeyReader {
     std::string prefix;
     NamePartRow(id, {}, &prefix);
     return parts->ForEach(prefix, [&](std::string_view name, std::string_view content) {
-      Read(name.size() + content.size());
+      if (!Read(name.size() + content.size())) return false;
       const auto read = ReadPartName(type, name);
       return read && add(*read, content);
     });
@@ -222,7 +221,7 @@ class KeyReader {
     ++expired_;
     if (shared_.journal == nullptr) return;
     const int index = Store::ShardOf(key);
-    LockedKeys keys(shared_.store, shared_.now_ms);
+    LockedKeys keys(shared_.store, shared_.options.now_ms);
     keys.Lock(ShardMask{1} << index);
     Shard& shard = keys.shard(index);
     shard.mutex.AssertHeld();
@@ -232,12 +231,17 @@ class KeyReader {
     shared_.journal->Mark(ShardMask{1} << index);
   }
 
-  void Read(size_t bytes) {
+  // False if the reading is to end here.
+  bool Read(size_t bytes) {
     ++rows_;
     bytes_ += bytes;
-    if (rows_ == kCountEvery) Count();
+    if (rows_ < kCountEvery) return true;
+    Count();
+    if (shared_.options.stopping()) status_.Update(GivenUp());
+    return status_.ok();
   }
   void Count() {
+    shared_.keys += std::exchange(restored_, 0);
     shared_.rows += std::exchange(rows_, 0);
     shared_.bytes += std::exchange(bytes_, 0);
   }
@@ -246,7 +250,7 @@ class KeyReader {
   Shared& shared_;
   RowScan keys_;
   std::array<std::optional<RowScan>, static_cast<size_t>(ValueType::kChannelQueue)> parts_;
-  absl::Status parts_status_;  // of those of the key at hand
+  absl::Status status_;  // why a row was not taken, if it is not for what it says
   uint64_t rows_ = 0, bytes_ = 0, restored_ = 0, expired_ = 0;
   std::vector<PartsName> parts_of_keys_, parts_there_;
 };
@@ -271,7 +275,7 @@ uint64_t DropOrphans(Shared& shared) {
   }
   if (orphans.empty() || shared.journal == nullptr) return orphans.size();
   constexpr ShardMask kAnyShard = 1;
-  LockedKeys keys(shared.store, shared.now_ms);
+  LockedKeys keys(shared.store, shared.options.now_ms);
   keys.Lock(kAnyShard);
   Shard& shard = keys.shard(0);
   shard.mutex.AssertHeld();
@@ -340,8 +344,7 @@ absl::Status TakeSpaces(DataDirectory& directory, const DataDirectory::Format& f
 }  // namespace
 
 absl::StatusOr<Recovered> Recover(DataDirectory& directory, Store& store, LayerRegistry& layers,
-                                  Journal* journal, int threads, int64_t now_ms,
-                                  const std::function<void(const RecoveryProgress&)>& show) {
+                                  Journal* journal, const RecoveryOptions& options) {
   const auto format = directory.ReadFormat();
   if (!format.ok()) return format.status();
   Recovered recovered;
@@ -352,14 +355,16 @@ absl::StatusOr<Recovered> Recover(DataDirectory& directory, Store& store, LayerR
     return status;
   }
 
-  Shared shared{store, journal, now_ms, recovered.spaces, {}, {}, {}, {}, {}, {}, {}, {},
+  Shared shared{store, journal, options, recovered.spaces, {}, {}, {}, {}, {}, {}, {}, {},
                 {},    {},      {}};
+  const uint64_t total_rows = EstimateRows(directory);
+  const auto show = [&] { options.show({shared.keys, shared.rows, shared.bytes, total_rows}); };
   {
     absl::MutexLock lock(&shared.mutex);
-    shared.running = threads;
+    shared.running = options.threads;
   }
   std::vector<std::thread> readers;
-  for (int i = 0; i < threads; ++i) {
+  for (int i = 0; i < options.threads; ++i) {
     readers.emplace_back([&directory, &shared] {
       const auto status = KeyReader(directory, shared).Run();
       absl::MutexLock lock(&shared.mutex);
@@ -368,12 +373,12 @@ absl::StatusOr<Recovered> Recover(DataDirectory& directory, Store& store, LayerR
       shared.finished.Signal();
     });
   }
-  const uint64_t total_rows = EstimateRows(directory);
   {
     absl::MutexLock lock(&shared.mutex);
     while (shared.running > 0) {
-      const bool waited_in_vain = shared.finished.WaitWithTimeout(&shared.mutex, kShowEvery);
-      if (waited_in_vain) show({shared.rows, shared.bytes, total_rows});
+      const bool waited_in_vain =
+          shared.finished.WaitWithTimeout(&shared.mutex, options.show_every);
+      if (waited_in_vain) show();
     }
   }
   for (std::thread& reader : readers) reader.join();
@@ -388,13 +393,20 @@ absl::StatusOr<Recovered> Recover(DataDirectory& directory, Store& store, LayerR
   recovered.orphans = DropOrphans(shared);
   const bool exact = format->clean || format->always;
   absl::Time shown = absl::Now();
+  bool given_up = false;
   const auto on_row = [&](size_t bytes) {
     shared.bytes += bytes;
-    if (++shared.rows % kCountEvery != 0 || absl::Now() - shown < kShowEvery) return;
-    shown = absl::Now();
-    show({shared.rows, shared.bytes, total_rows});
+    if (++shared.rows % kCountEvery != 0) return true;
+    given_up = options.stopping();
+    if (absl::Now() - shown >= options.show_every) {
+      shown = absl::Now();
+      show();
+    }
+    return !given_up;
   };
-  const auto status = RestoreLayers(directory, store, layers, now_ms, exact, on_row, recovered);
+  const auto status =
+      RestoreLayers(directory, store, layers, options.now_ms, exact, on_row, recovered);
+  if (given_up) return GivenUp();
   if (!status.ok()) return status;
   recovered.bytes = shared.bytes;
   return recovered;

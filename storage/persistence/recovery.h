@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "storage/layers/layer.h"
 #include "storage/persistence/data_directory.h"
 #include "storage/persistence/journal.h"
@@ -17,6 +18,7 @@
 namespace chorale {
 
 struct RecoveryProgress {
+  uint64_t keys = 0;
   uint64_t rows = 0;
   uint64_t bytes = 0;       // of rows
   uint64_t total_rows = 0;  // an estimate
@@ -37,11 +39,20 @@ struct Recovered {
   bool clean = true;  // the broker that wrote it had stopped
 };
 
-// With `threads` threads. `show` is called about once a second, on the caller's thread. What is to
-// be erased, because it has expired or has no key, is noted in the journal, if there is one. Fails
-// with one line for the operator.
-[[nodiscard]] absl::StatusOr<Recovered> Recover(
-    DataDirectory& directory, Store& store, LayerRegistry& layers, Journal* journal, int threads,
-    int64_t now_ms, const std::function<void(const RecoveryProgress&)>& show);
+struct RecoveryOptions {
+  int threads = 1;
+  int64_t now_ms = 0;
+  // Called about so often, on the caller's thread.
+  absl::Duration show_every = absl::Seconds(1);
+  std::function<void(const RecoveryProgress&)> show = [](const RecoveryProgress&) {};
+  // Whether to give up, which is done soon, with a cancelled status. Called on any thread.
+  std::function<bool()> stopping = [] { return false; };
+};
+
+// What is to be erased, because it has expired or has no key, is noted in the journal, if there is
+// one. Fails with one line for the operator.
+[[nodiscard]] absl::StatusOr<Recovered> Recover(DataDirectory& directory, Store& store,
+                                                LayerRegistry& layers, Journal* journal,
+                                                const RecoveryOptions& options);
 
 }  // namespace chorale

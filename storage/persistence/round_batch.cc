@@ -68,6 +68,7 @@ void AppendValue(const Entry& entry, std::string* out) {
 
 void RoundBatch::Append(Family family, std::string_view name, std::string_view content,
                         bool erases) {
+  waiting_.Add(name.size() + content.size() + kUnsavedRowBytes);
   rows_.push_back({bytes_.size(), static_cast<uint32_t>(name.size()),
                    static_cast<uint32_t>(content.size()), family, erases});
   bytes_.append(name).append(content);
@@ -102,6 +103,7 @@ void RoundBatch::Seal() {
 void RoundBatch::ClearSealed() {
   const bool large = sealed_.GetDataSize() > kKeptBatch;
   sealed_.Clear();
+  waiting_.Clear();
   if (large) sealed_ = rocksdb::WriteBatch();
 }
 

@@ -27,6 +27,8 @@ class RoundBatch {
   void Seal();
   rocksdb::WriteBatch& sealed() { return sealed_; }
   void ClearSealed();
+  // What it holds, which counts as waiting until ClearSealed.
+  int64_t bytes() const { return waiting_.bytes(); }
 
   void Put(Family family, std::string_view name, std::string_view content) {
     Append(family, name, content, false);
@@ -34,6 +36,7 @@ class RoundBatch {
   void Erase(Family family, std::string_view name) { Append(family, name, {}, true); }
   // From `begin` to before `end`: of rows of earlier rounds, and none that this one puts there.
   void EraseRange(Family family, std::string begin, std::string end) {
+    waiting_.Add(begin.size() + end.size() + kUnsavedRowBytes);
     ranges_.push_back({family, std::move(begin), std::move(end)});
   }
   void PutFormat(const DataDirectory::Format& format) {
@@ -88,6 +91,7 @@ class RoundBatch {
   std::vector<Row> rows_;
   std::vector<Range> ranges_;
   rocksdb::WriteBatch sealed_;
+  UnsavedBytes waiting_;
   uint64_t next_number_ = 1;
   std::string name_, content_;  // of the row at hand
 };

@@ -1,13 +1,18 @@
 """chorale-server --import: the dump of a real redis-server, compared key by key."""
 
+import os
 import random
+import shutil
+import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
+from support.disk import journal
 from support.prerequisites import program
 from support.server import binary_under_test, run_to_exit
+from support.waiting import wait_until
 
 pytestmark = pytest.mark.chorale_only
 
@@ -220,6 +225,40 @@ def test_a_directory_that_holds_data_is_left_alone(server_factory, dump, tmp_pat
     server = server_factory(dir=tmp_path / "data", persistence="everysec")
     with server.connect() as client:
         assert contents(client) == expected
+
+
+@pytest.mark.sanitizer
+def test_a_directory_whose_import_was_killed_is_refused_until_it_is_removed(dump, tmp_path):
+    file, expected = dump()
+    whole = file.read_bytes()
+    pipe, data = tmp_path / "pipe", tmp_path / "data"
+    os.mkfifo(pipe)
+    importing = subprocess.Popen(
+        [binary_under_test(), "--import", str(pipe), "--dir", str(data)],
+        cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
+    )
+    try:
+        with open(pipe, "wb") as source:
+            source.write(whole[: len(whole) // 2])
+            source.flush()
+            wait_until(lambda: journal(data).stat().st_size > 50_000, 30)
+            importing.kill()
+    finally:
+        importing.kill()
+        importing.wait()
+    start = ["--dir", str(data), "--persistence", "everysec", "--port", "0"]
+    for arguments in (start, ["--check", str(data)], ["--repair", str(data)]):
+        code, _, errors = run_to_exit(binary_under_test(), arguments, tmp_path)
+        assert code == 1, errors
+        assert len(errors.splitlines()) == 1, errors
+        assert str(data) in errors
+        assert "its import did not come to its end" in errors
+    assert "not empty" in refused(file, data)
+    shutil.rmtree(data)
+    code, report, errors = run_import(file, data)
+    assert (code, errors) == (0, "")
+    assert f"imported keys: {len(expected)}" in report
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):

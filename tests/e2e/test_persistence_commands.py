@@ -1,8 +1,9 @@
-"""SAVE, BGSAVE, LASTSAVE, INFO persistence and CHECKPOINT."""
+"""SAVE, BGSAVE, LASTSAVE, INFO persistence, WAITAOF and CHECKPOINT."""
 
 from __future__ import annotations
 
 import signal
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -10,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from support.disk import listing
-from support.observe import info, info_number
+from support.disk import full_disk, listing
+from support.observe import info, info_number, wait_until_blocked
 from support.resp import Error, RespClient, Simple
 from support.server import Server
 from support.waiting import scaled, wait_until
@@ -131,6 +132,102 @@ def test_saving_inside_a_transaction_or_a_script_is_refused(
     assert "not allowed from script" in reply.text
 
 
+# ---- WAITAOF ----
+
+
+@pytest.mark.chorale_only
+@pytest.mark.parametrize("mode", ["everysec", "always"])
+def test_waitaof_answers_when_what_the_client_has_written_is_on_disk(
+    keeping_server: Callable[..., Server], mode: str
+) -> None:
+    server = keeping_server(mode)
+    writes = [
+        ("SET", "key", "value"),
+        ("EVAL", "return redis.call('RPUSH', KEYS[1], 'element')", 1, "list"),
+        ("CHANNEL.SEND", "layer", "jobs", "message"),
+        ("GROUP.ADD", "layer", "team", "box!a"),
+        ("GROUP.SEND", "layer", "team", "message"),
+    ]
+    for number in range(1, 4):
+        with server.connect() as client:
+            for write in writes:
+                client.ok(*write)
+                assert client.command("WAITAOF", 1, 0, 0) == [1, 0]
+            client.ok("MULTI")
+            client.ok("INCR", "transactions")
+            client.ok("EXEC")
+            assert client.command("WAITAOF", 1, 0, 0) == [1, 0]
+        server.restart(signal.SIGKILL)
+        with server.connect() as client:
+            assert client.ok("GET", "key") == b"value"
+            assert client.ok("LLEN", "list") == number
+            assert client.ok("CHANNEL.LEN", "layer", "jobs") == number
+            assert client.ok("CHANNEL.LEN", "layer", "box!a") == number
+            assert client.ok("GET", "transactions") == b"%d" % number
+
+
+@pytest.mark.chorale_only
+def test_waitaof_without_waiting_says_whether_it_is_on_disk(client: RespClient) -> None:
+    assert client.command("WAITAOF", 0, 0, 0) == [1, 0], "nothing was written"
+    client.ok("SET", "key", "value")
+    wait_until(lambda: client.command("WAITAOF", 0, 0, 0) == [1, 0])
+    client.ok("MULTI")
+    client.ok("SET", "key", "value")
+    client.ok("WAITAOF", 1, 0, 0)
+    assert client.command("EXEC") == [Simple("OK"), [0, 0]]
+    assert client.command("WAITAOF", 1, 0, 0) == [1, 0]
+    client.ok("MULTI")
+    client.ok("WAITAOF", 1, 1, 0)
+    assert client.command("EXEC") == [[1, 0]]
+
+
+@pytest.mark.chorale_only
+def test_waitaof_waits_for_replicas_in_vain_and_holds_up_nobody(
+    keeping_server: Callable[..., Server],
+) -> None:
+    server = keeping_server("everysec", threads=1)
+    with server.connect() as client, server.connect() as other:
+        client.ok("SET", "key", "value")
+        number = client.ok("CLIENT", "ID")
+        client.send("WAITAOF", 1, 1, 0)
+        wait_until_blocked(other, 1)
+        assert client.is_quiet(0.2)
+        assert other.ok("CLIENT", "UNBLOCK", number) == 1
+        assert client.read_reply() == [1, 0]
+        assert client.command("WAITAOF", 0, 1, 50) == [1, 0]
+        assert client.command("WAITAOF", 1, 1, 50) == [1, 0]
+
+
+@pytest.mark.chorale_only
+def test_waitaof_is_told_that_the_disk_is_full_and_does_not_try_again(
+    server: Server, client: RespClient
+) -> None:
+    client.ok("SET", "key", "value")
+    with full_disk(server.pid):
+        assert client.command("WAITAOF", 1, 0, 0).code == "MISCONF"
+    assert client.command("WAITAOF", 1, 0, 0).code == "MISCONF"
+    assert client.command("WAITAOF", 0, 0, 0) == [0, 0]
+    with server.connect() as reader:
+        assert reader.command("WAITAOF", 1, 0, 0) == [1, 0], "it has written nothing"
+    assert client.command("SAVE") == Simple("OK")
+    assert client.command("WAITAOF", 1, 0, 0) == [1, 0]
+
+
+@pytest.mark.chorale_only
+@pytest.mark.parametrize(("mode", "why"), [("no", "appendfsync"), ("off", "appendonly")])
+def test_waitaof_is_refused_where_nothing_is_synced(
+    server_factory: Callable[..., Server], tmp_path: Path, mode: str, why: str
+) -> None:
+    persistence = "no-sync" if mode == "no" else mode
+    server = server_factory(persistence=persistence, dir=tmp_path / "data")
+    with server.connect() as client:
+        client.ok("SET", "key", "value")
+        reply = client.command("WAITAOF", 1, 0, 0)
+        assert isinstance(reply, Error)
+        assert why in reply.text
+        assert client.command("WAITAOF", 0, 0, 0) == [0, 0]
+
+
 # ---- CHECKPOINT ----
 
 
@@ -192,6 +289,25 @@ def test_a_checkpoint_goes_into_a_new_directory_only(
         assert list(path.iterdir()) == []
     assert client.command("SET", "key", "again") == Simple("OK")
     assert client.command("CHECKPOINT", str(tmp_path / "new")) == Simple("OK")
+
+
+@pytest.mark.chorale_only
+def test_a_checkpoint_goes_to_another_file_system(
+    server: Server, client: RespClient, server_factory: Callable[..., Server], tmp_path: Path
+) -> None:
+    memory = Path("/dev/shm")
+    if not memory.is_dir() or memory.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("there is only one file system")
+    with tempfile.TemporaryDirectory(dir=memory) as directory:
+        client.ok("RPUSH", "list", *range(1000))
+        client.ok("SAVE")
+        client.ok("SET", "key", "value")
+        assert client.command("CHECKPOINT", f"{directory}/copy") == Simple("OK")
+        copy = server_factory(dir=f"{directory}/copy", persistence="everysec")
+        with copy.connect() as other:
+            assert other.ok("GET", "key") == b"value"
+            assert other.ok("LLEN", "list") == 1000
+        copy.stop()
 
 
 class PairWriter(threading.Thread):

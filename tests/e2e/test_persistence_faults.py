@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from support.disk import full_disk, journal
-from support.observe import info
+from support.observe import info, thread_of
 from support.resp import ConnectionClosed, Error, RespClient, Simple
 from support.server import Server
 from support.waiting import scaled, wait_until
@@ -171,6 +171,32 @@ def test_with_always_a_script_whose_write_is_not_on_disk_gets_no_reply(
     server.start()
     with server.connect() as client:
         assert client.ok("GET", "key") in (b"old", b"new")
+
+
+@pytest.mark.chorale_only
+def test_with_always_what_a_transaction_publishes_waits_for_what_its_script_writes_behind_it(
+    keeping_server: Callable[..., Server],
+) -> None:
+    server = keeping_server("always")
+    # Between the message and the write there is time for the message to leave.
+    script = """
+        local begin = redis.call('TIME')
+        repeat
+            local now = redis.call('TIME')
+        until (now[1] - begin[1]) * 1000000 + now[2] - begin[2] > 300000
+        return redis.call('SET', KEYS[1], 'new')"""
+    with server.connect() as client, server.connect() as subscriber:
+        assert thread_of(client) != thread_of(subscriber)
+        subscriber.ok("SUBSCRIBE", "news")
+        client.ok("SET", "key", "old")
+        client.ok("MULTI")
+        client.ok("PUBLISH", "news", "the key is new")
+        client.ok("EVAL", script, 1, "key")
+        with full_disk(server.pid):
+            client.send("EXEC")
+            assert client.is_closed_by_server()
+            with pytest.raises(ConnectionClosed):
+                subscriber.read_reply()
 
 
 @pytest.mark.chorale_only

@@ -3,7 +3,8 @@
 The commands are those of differential/, whose runner compares each reply. Before a restart and
 after it the broker holds the same, to the millisecond of an expiry; and it holds what the
 redis-server holds. Data stays from one sequence to the next, so that rows on disk get changed, and
---check finds nothing wrong with them.
+--check finds nothing wrong with them. With everysec it is told to SAVE before it is killed; when it
+is stopped it saves by itself.
 
 CHORALE_RESTARTS sets how many sequences each family runs, CHORALE_DIFFERENTIAL_SEED where they
 start.
@@ -47,13 +48,15 @@ EMPTYING_SHARE = 0.5
 MOST = b"1000000"  # more than any collection has
 
 
-@pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+@pytest.fixture(scope="module", params=["always", "everysec"])
+def pair(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Pair]:
     """A redis-server that keeps nothing, and the server under test, which keeps everything."""
     directory = tmp_path_factory.mktemp("restarted")
     data = directory / "data"
     data.mkdir()
-    kept = {"appendonly": "yes", "appendfsync": "always", "dir": data}
+    kept = {"appendonly": "yes", "appendfsync": request.param, "dir": data}
     servers = [
         Server(program("redis-server"), directory / "reference"),
         Server(binary_under_test(), directory / "tested", **kept),
@@ -124,9 +127,13 @@ def check(server: Server) -> str:
 def restarted(pair: Pair, rng: random.Random) -> str | None:
     """Restarts the server under test; what is different then."""
     before = held(pair)
+    ending = rng.choice((signal.SIGTERM, signal.SIGKILL, signal.SIGKILL))
+    saves = pair.servers[1].options["appendfsync"] == "everysec" and ending == signal.SIGKILL
+    if saves:
+        pair.controls[1].ok("SAVE")
     pair.controls[1].close()
     server = pair.servers[1]
-    if rng.random() < 0.3:
+    if ending == signal.SIGTERM:
         server.stop()
     else:
         server.kill()

@@ -281,3 +281,39 @@ def test_the_port_opens_when_everything_is_there(keeping_server: Callable[..., S
         with server.connect() as client:
             assert client.ok("DBSIZE") == 40_000
     assert wait_until(lambda: "40000" in server.output.replace(",", "")), server.output
+
+
+@pytest.mark.chorale_only
+@pytest.mark.sanitizer
+def test_a_start_that_is_told_to_stop_does_not_read_on_and_changes_nothing(
+    keeping_server: Callable[..., Server], tmp_path: Path
+) -> None:
+    server = keeping_server("everysec")
+    with server.connect(deadline=60) as client:
+        for start in range(0, 300_000, 5000):
+            client.ok("MSET", *(word for n in range(start, start + 5000) for word in (n, n)))
+    server.stop()
+    data = tmp_path / "data"
+
+    def reading() -> bool:
+        """It has the directory open, and signals are for it to handle."""
+        files = [os.readlink(file) for file in Path(f"/proc/{server.pid}/fd").iterdir()]
+        return str(data / "LOCK") in files
+
+    # Where the test is slower than the broker, that has read everything already.
+    for _ in range(20):
+        server.launch()
+        wait_until(reading)
+        server.signal(signal.SIGTERM)
+        assert server.wait() == 0
+        if "stopped before everything was read" in server.output:
+            break
+    else:
+        raise AssertionError(server.output)
+    code, summary, _ = run_to_exit(binary_under_test(), ["--check", str(data)], tmp_path)
+    assert code == 0
+    assert f"{data}: format 1, complete\n" in summary
+    assert "300000 string" in summary
+    server.start()
+    with server.connect() as client:
+        assert client.ok("DBSIZE") == 300_000

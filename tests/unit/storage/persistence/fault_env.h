@@ -65,6 +65,27 @@ class FaultyDisk {
     return true;
   }
 
+  // From here on no file below the path is made before ReleaseFiles(), and none can be linked to
+  // there, as if it were on another disk.
+  void HoldFilesBelow(const std::string& path) {
+    absl::MutexLock lock(&mutex_);
+    holds_files_below_ = path;
+  }
+  void ReleaseFiles() {
+    absl::MutexLock lock(&mutex_);
+    holds_files_below_.clear();
+    file_progress_.SignalAll();
+  }
+  // False if none is held within the time.
+  [[nodiscard]] bool AwaitHeldFile(absl::Duration time) {
+    absl::MutexLock lock(&mutex_);
+    const absl::Time deadline = absl::Now() + time;
+    while (!holds_a_file_) {
+      if (file_progress_.WaitWithDeadline(&mutex_, deadline)) return holds_a_file_;
+    }
+    return true;
+  }
+
   // Copies the directory as a loss of power would leave it: without what no sync has brought to the
   // disk. Nothing may be written meanwhile.
   void CopyWithoutPower(const std::string& from, const std::string& to) {
@@ -113,9 +134,22 @@ class FaultyDisk {
     synced_[path] = bytes;
   }
   rocksdb::IOStatus Create(const std::string& path) {
+    {
+      absl::MutexLock lock(&mutex_);
+      while (IsHeld(path)) {
+        holds_a_file_ = true;
+        file_progress_.SignalAll();
+        file_progress_.Wait(&mutex_);
+      }
+      holds_a_file_ = false;
+    }
     const rocksdb::IOStatus status = Write(path, 0).second;
     if (status.ok()) NoteSynced(path, 0);
     return status;
+  }
+  bool MayLink(const std::string& to) {
+    absl::MutexLock lock(&mutex_);
+    return !IsHeld(to);
   }
   void NoteRenamed(const std::string& from, const std::string& to) {
     absl::MutexLock lock(&mutex_);
@@ -130,6 +164,9 @@ class FaultyDisk {
     return files_ == Files::kAll || (files_ == Files::kLogs && IsLog(path)) ||
            (files_ == Files::kTables && path.ends_with(".sst"));
   }
+  bool IsHeld(const std::string& path) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return !holds_files_below_.empty() && path.starts_with(holds_files_below_);
+  }
 
   mutable absl::Mutex mutex_;
   Fault fault_ ABSL_GUARDED_BY(mutex_) = Fault::kNone;
@@ -138,6 +175,9 @@ class FaultyDisk {
   bool holds_syncs_ ABSL_GUARDED_BY(mutex_) = false;
   int held_syncs_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::CondVar syncs_;  // one is held, or none is to be held any more
+  std::string holds_files_below_ ABSL_GUARDED_BY(mutex_);
+  bool holds_a_file_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::CondVar file_progress_;                                     // the same of files
   std::map<std::string, uint64_t> synced_ ABSL_GUARDED_BY(mutex_);  // bytes, by path
 };
 
@@ -195,6 +235,12 @@ class FaultyFileSystem final : public rocksdb::FileSystemWrapper {
     const auto status = FileSystemWrapper::NewWritableFile(path, options, file, context);
     if (status.ok()) *file = std::make_unique<FaultyFile>(std::move(*file), path, disk_);
     return status;
+  }
+  rocksdb::IOStatus LinkFile(const std::string& from, const std::string& to,
+                             const rocksdb::IOOptions& options,
+                             rocksdb::IODebugContext* context) override {
+    if (!disk_.MayLink(to)) return rocksdb::IOStatus::NotSupported("Invalid cross-device link");
+    return FileSystemWrapper::LinkFile(from, to, options, context);
   }
   rocksdb::IOStatus RenameFile(const std::string& from, const std::string& to,
                                const rocksdb::IOOptions& options,

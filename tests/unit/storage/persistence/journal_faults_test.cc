@@ -35,6 +35,7 @@ class JournalFaultsTest : public PersistenceFixture {
   }
   void TearDown() override {
     disk_.ReleaseSyncs();
+    disk_.ReleaseFiles();
     disk_.Mend();
     PersistenceFixture::TearDown();
   }
@@ -408,6 +409,133 @@ TEST_F(JournalFaultsTest, WritersAreToWaitWhileAChangeWaitsForTooLong) {
   }
 }
 
+TEST_F(JournalFaultsTest, WhatIsBeingWrittenCountsAsWaitingUntilItIsOnDisk) {
+  Options options = OnFaultyDisk(Journal::Sync::kEverySecond);
+  options.most_unsaved_bytes = 100'000;
+  Running store = Open("data", options);
+  ASSERT_NE(store, nullptr);
+  const auto unsaved = [&] { return store->journal().statistics().unsaved_bytes; };
+  store->SetString(0, "key", std::string(200'000, 'x'));
+  disk_.HoldSyncs();
+  const uint64_t round = store->journal().Save();
+  ASSERT_TRUE(disk_.AwaitHeldSync(kDeadline));
+  EXPECT_GT(unsaved(), 200'000);
+  EXPECT_TRUE(store->journal().full()) << "another limit would fill beside it";
+  disk_.ReleaseSyncs();
+  EXPECT_TRUE(store->Await([&] { return store->journal().done() >= round; }));
+  EXPECT_EQ(unsaved(), 0);
+  EXPECT_FALSE(store->journal().full());
+
+  // So does what could not be written.
+  store->SetString(0, "key", "value");
+  store->Delete(0, "other");
+  disk_.Fail(Fault::kFull, Files::kAll);
+  EXPECT_FALSE(store->Save().ok());
+  EXPECT_GT(unsaved(), 0);
+  EXPECT_FALSE(store->Save().ok());
+  EXPECT_GT(unsaved(), 0);
+  disk_.Mend();
+  EXPECT_TRUE(store->Save().ok());
+  EXPECT_EQ(unsaved(), 0);
+}
+
+// ---- copies to another disk ----
+
+class SlowCopyTest : public JournalFaultsTest {
+ protected:
+  void SetUp() override {
+    JournalFaultsTest::SetUp();
+    store_ = Open("data", OnFaultyDisk(Journal::Sync::kEverySecond));
+    ASSERT_NE(store_, nullptr);
+    SetPair(*store_, 1);
+    disk_.HoldFilesBelow(Path("copy"));
+    copied_ = BeginCopy("copy");
+    ASSERT_TRUE(disk_.AwaitHeldFile(kDeadline));
+  }
+  void TearDown() override {
+    disk_.ReleaseFiles();
+    store_.reset();
+    JournalFaultsTest::TearDown();
+  }
+  std::future<absl::Status> BeginCopy(const std::string& name) {
+    const auto copied = std::make_shared<std::promise<absl::Status>>();
+    store_->journal().Copy(Path(name),
+                           [copied](const absl::Status& status) { copied->set_value(status); });
+    return copied->get_future();
+  }
+  static bool Happens(std::future<absl::Status>& what) {
+    return what.wait_for(absl::ToChronoSeconds(kDeadline)) == std::future_status::ready;
+  }
+
+  Running store_;
+  std::future<absl::Status> copied_;
+};
+
+TEST_F(SlowCopyTest, RoundsGoOnMeanwhileAndTheCopyIsWhole) {
+  for (int i = 2; i < 6; ++i) {
+    SetPair(*store_, i);
+    ASSERT_TRUE(store_->Save().ok());
+  }
+  EXPECT_FALSE(store_->journal().late());
+  disk_.ReleaseFiles();
+  ASSERT_TRUE(Happens(copied_));
+  ASSERT_TRUE(copied_.get().ok());
+  const Running copy = Look("copy");
+  ASSERT_NE(copy, nullptr);
+  EXPECT_GE(PairOf(*copy), 1) << "a round that came later may be there, and then all of it";
+  const Contents contents = copy->contents();
+  for (const int db : {1, 2}) {
+    EXPECT_EQ(contents.at(fmt::format("{}/{}", db, a_)), contents.at(fmt::format("{}/{}", db, b_)));
+  }
+}
+
+TEST_F(SlowCopyTest, ASecondCopyMeanwhileIsRefusedAndOneAfterItIsMade) {
+  std::future<absl::Status> second = BeginCopy("second");
+  ASSERT_TRUE(Happens(second));
+  EXPECT_NE(second.get().message().find("another copy"), std::string::npos);
+  disk_.ReleaseFiles();
+  ASSERT_TRUE(Happens(copied_));
+  ASSERT_TRUE(copied_.get().ok());
+  EXPECT_TRUE(store_->Copy(Path("third")).ok());
+}
+
+TEST_F(SlowCopyTest, AFailedJournalIsOpenedAgainWhenTheCopyIsOver) {
+  disk_.Fail(Fault::kWriteError, Files::kLogs);
+  SetPair(*store_, 2);
+  EXPECT_FALSE(store_->Save().ok());
+  disk_.Mend();
+  const uint64_t round = store_->journal().Save();
+  disk_.ReleaseFiles();
+  EXPECT_TRUE(store_->Await([&] { return store_->journal().done() >= round; }));
+  EXPECT_TRUE(Happens(copied_));
+  const Contents contents = store_->contents();
+  store_.reset();
+  store_ = Open("data", OnFaultyDisk(Journal::Sync::kEverySecond));
+  ASSERT_NE(store_, nullptr);
+  EXPECT_EQ(store_->contents(), contents);
+}
+
+TEST_F(SlowCopyTest, AStopWritesWhatIsLeftAndWaitsForTheCopy) {
+  SetPair(*store_, 2);
+  auto stopped = std::async(std::launch::async, [&] { return store_->Stop(); });
+  // Nothing is missing before the copy is over.
+  const auto complete = [&] {
+    const auto directory =
+        DataDirectory::Open(Path("data"), DataDirectory::Mode::kReadOnly, env_.get());
+    return directory.ok() && (*directory)->ReadFormat()->clean;
+  };
+  const absl::Time deadline = absl::Now() + kDeadline;
+  while (!complete() && absl::Now() < deadline) absl::SleepFor(absl::Milliseconds(5));
+  EXPECT_TRUE(complete());
+  disk_.ReleaseFiles();
+  EXPECT_TRUE(stopped.get().ok());
+  ASSERT_TRUE(Happens(copied_));
+  EXPECT_TRUE(copied_.get().ok());
+  const Running copy = Look("copy");
+  ASSERT_NE(copy, nullptr);
+  EXPECT_GE(PairOf(*copy), 1);
+}
+
 TEST_F(JournalFaultsTest, WithoutSyncsARoundIsDoneWhenItWasHandedOver) {
   Running store = Open("data", OnFaultyDisk(Journal::Sync::kNever));
   ASSERT_NE(store, nullptr);
@@ -441,6 +569,25 @@ TEST_F(JournalFaultsTest, WhatIsDoneSurvivesALossOfPower) {
     ASSERT_NE(copy, nullptr);
     EXPECT_EQ(copy->contents(), contents);
     EXPECT_TRUE(copy->recovered().clean);
+  }
+}
+
+// Else owners of mailboxes would resume although what came later is gone.
+TEST_F(JournalFaultsTest, AfterALossOfPowerNoDirectorySaysThatNothingIsMissing) {
+  for (const Journal::Sync sync :
+       {Journal::Sync::kEverySecond, Journal::Sync::kAlways, Journal::Sync::kNever}) {
+    const std::string name = fmt::format("mode-{}", static_cast<int>(sync));
+    Running store = Open(name, OnFaultyDisk(sync));
+    ASSERT_NE(store, nullptr);
+    ASSERT_TRUE(store->Stop().ok());
+    store.reset();
+    store = Open(name, OnFaultyDisk(sync));
+    ASSERT_NE(store, nullptr);
+    EXPECT_TRUE(store->recovered().clean) << "it was stopped in order";
+    disk_.CopyWithoutPower(Path(name), Path(name + "-copy"));
+    const Running copy = Look(name + "-copy");
+    ASSERT_NE(copy, nullptr);
+    EXPECT_FALSE(copy->recovered().clean) << name;
   }
 }
 

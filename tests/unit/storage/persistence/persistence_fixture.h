@@ -96,6 +96,10 @@ class PersistentStore {
     rocksdb::Env* env = nullptr;
     int64_t now_ms = kNow;
     int threads = 2;
+    bool importing = false;
+    std::function<bool()> stopping = [] { return false; };
+    std::function<void(const RecoveryProgress&)> show = [](const RecoveryProgress&) {};
+    absl::Duration show_every = absl::Seconds(1);
   };
 
   // What a directory holds, with a journal that is running.
@@ -108,8 +112,8 @@ class PersistentStore {
     if (!directory.ok()) return directory.status();
     DataDirectory& opened = **directory;
     std::unique_ptr<PersistentStore> store(new PersistentStore(options, std::move(*directory)));
-    auto recovered = Recover(opened, store->store_, store->layers_, store->journal_.get(),
-                             options.threads, options.now_ms, [](const RecoveryProgress&) {});
+    auto recovered =
+        Recover(opened, store->store_, store->layers_, store->journal_.get(), store->recovery());
     if (!recovered.ok()) return recovered.status();
     store->recovered_ = *recovered;
     const auto status = store->journal_->Start(store->layers_, recovered->spaces,
@@ -124,8 +128,8 @@ class PersistentStore {
     auto directory = DataDirectory::Open(path, DataDirectory::Mode::kReadOnly, options.env);
     if (!directory.ok()) return directory.status();
     std::unique_ptr<PersistentStore> store(new PersistentStore(options, nullptr));
-    auto recovered = Recover(**directory, store->store_, store->layers_, nullptr, options.threads,
-                             options.now_ms, [](const RecoveryProgress&) {});
+    auto recovered =
+        Recover(**directory, store->store_, store->layers_, nullptr, store->recovery());
     if (!recovered.ok()) return recovered.status();
     store->recovered_ = *recovered;
     return store;
@@ -233,9 +237,15 @@ class PersistentStore {
                          [this] {
                            absl::MutexLock lock(&mutex_);
                            progress_.SignalAll();
-                         }});
+                         },
+                         options.importing});
     store_.set_journal(journal_.get());
     layers_.set_unsaved(&journal_->unsaved_layers());
+  }
+
+  RecoveryOptions recovery() const {
+    return {options_.threads, options_.now_ms, options_.show_every, options_.show,
+            options_.stopping};
   }
 
   const Options options_;
