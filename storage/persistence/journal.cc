@@ -22,6 +22,8 @@ using std::chrono::milliseconds;
 // Writers wait when a change has waited for so long; the same as Redis, which lets a write wait for
 // a sync that takes longer.
 constexpr milliseconds kLate{2000};
+// With kAlways: the longest wait for more changes to sync together.
+constexpr std::chrono::microseconds kLongestGathering{500};
 // How often the amount that waits is looked at while a round is not due yet.
 constexpr milliseconds kLook{20};
 
@@ -113,7 +115,8 @@ void Journal::Mark(ShardMask shards) {
 void Journal::NoteChange() {
   if (always_) {
     needed_.store(begun_ + 1, std::memory_order_release);
-    wake_.Signal();
+    ++asks_;
+    if (asks_ == 1 || asks_ == asked_before_) wake_.Signal();
   }
   BeginToWait();
 }
@@ -249,7 +252,17 @@ bool Journal::AwaitRound() {
     if (now >= due) break;
     wake_.WaitUntil(&round_mutex_, std::min(due, now + kLook));
   }
+  if (always_) Gather();
   return !stop_;
+}
+
+void Journal::Gather() {
+  const auto most = std::min<Clock::duration>(
+      std::chrono::microseconds(statistics_.last_round_us / 2), kLongestGathering);
+  const Clock::time_point until = Clock::now() + most;
+  while (asks_ < asked_before_ && !stop_ && !save_ && !copy_ && Clock::now() < until) {
+    wake_.WaitUntil(&round_mutex_, until);
+  }
 }
 
 absl::Status Journal::RunRound(bool last) {
@@ -265,6 +278,7 @@ absl::Status Journal::RunRound(bool last) {
     // Whoever asks from here on asks for the round after this one.
     absl::MutexLock lock(&round_mutex_);
     round = ++begun_;
+    asked_before_ = std::exchange(asks_, 0);
     copy.swap(copy_);
     if (last) {
       kind = Round::kLast;
