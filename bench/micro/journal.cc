@@ -52,7 +52,9 @@ class PersistentKeys {
   bool ok() const { return journal_ != nullptr; }
   // With a thread that makes the rounds.
   bool Start() {
-    auto recovered = Recover(*directory_, empty_, layers_, nullptr, 1, kNow, [](const auto&) {});
+    RecoveryOptions options;
+    options.now_ms = kNow;
+    auto recovered = Recover(*directory_, empty_, layers_, nullptr, options);
     return recovered.ok() &&
            journal_
                ->Start(layers_, recovered->spaces, recovered->next_space, recovered->next_number)
