@@ -68,7 +68,8 @@ rocksdb::DBOptions Options(rocksdb::Env* env, bool read_only) {
   // The kernel is told to write while the data is still coming in, so that a sync has little left.
   options.bytes_per_sync = 1 << 20;
   options.wal_bytes_per_sync = 1 << 20;
-  // RocksDB's counts of itself, which a thread would gather for its log and for a family of its own.
+  // RocksDB's counts of itself, which a thread would gather for its log and for a family of its
+  // own.
   options.stats_dump_period_sec = 0;
   options.stats_persist_period_sec = 0;
   // Of some megabytes each; descriptors are for clients.
