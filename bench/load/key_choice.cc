@@ -26,6 +26,10 @@ class Bits {
 KeyChoice::KeyChoice(Distribution distribution, uint32_t keys, uint64_t seed)
     : distribution_(distribution), keys_(keys), random_(seed) {
   if (distribution != Distribution::kZipf) return;
+  if (keys == 1) {  // Abseil wants a choice
+    drawn_.assign(kDrawn, 0);
+    return;
+  }
   absl::zipf_distribution<uint32_t> ranks(keys - 1, kExponent);
   Bits bits(&random_);
   drawn_.reserve(kDrawn);
