@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from differential.runner import Pair
+from differential.runner import Pair, running_pair
 from support.observe import info_number
 from support.prerequisites import program
 from support.resp import RespClient
@@ -108,17 +108,8 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     directory = tmp_path_factory.mktemp("pair")
     # redis-server looks for blocking commands past their timeout hz times a second.
     prompt = {"hz": 500}
-    servers = [
+    with running_pair(
         Server(reference, directory / "reference", **prompt),
         Server(tested, directory / "tested", **(prompt if is_redis(tested) else {})),
-    ]
-    try:
-        for server in servers:
-            server.start()
-        running = Pair(*servers)
+    ) as running:
         yield running
-        running.close()
-    finally:
-        for server in servers:
-            if server.process:
-                server.stop()

@@ -20,7 +20,7 @@ from collections.abc import Iterator
 import pytest
 
 from differential.generator import Generator
-from differential.runner import NotComparable, Pair, Step
+from differential.runner import NotComparable, Pair, Step, running_pair
 from differential.state import State, read_state, state_difference
 from support.prerequisites import program
 from support.server import Server, binary_under_test, run_to_exit
@@ -58,20 +58,11 @@ def pair(
     data = directory / "data"
     data.mkdir()
     kept = {"appendonly": "yes", "appendfsync": request.param, "dir": data}
-    servers = [
+    with running_pair(
         Server(program("redis-server"), directory / "reference"),
         Server(binary_under_test(), directory / "tested", **kept),
-    ]
-    try:
-        for server in servers:
-            server.start()
-        running = Pair(*servers)
+    ) as running:
         yield running
-        running.close()
-    finally:
-        for server in servers:
-            if server.process:
-                server.stop()
 
 
 def growth(rng: random.Random) -> list[Step]:

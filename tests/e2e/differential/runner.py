@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,6 +75,22 @@ def _escaped(byte: int) -> str:
 
 class NotComparable(Exception):
     """The two servers may rightly differ from here on: a draw inside a transaction."""
+
+
+@contextmanager
+def running_pair(reference: Server, tested: Server) -> Iterator[Pair]:
+    """Starts both servers, and stops and judges those that have started."""
+    servers = (reference, tested)
+    try:
+        for server in servers:
+            server.start()
+        pair = Pair(*servers)
+        yield pair
+        pair.close()
+    finally:
+        for server in servers:
+            if server.process:
+                server.stop()
 
 
 class Pair:
