@@ -240,10 +240,11 @@ class KeyReader {
     if (shared_.options.stopping()) status_.Update(GivenUp());
     return status_.ok();
   }
+  // In this order, and shown in the other one, so that no key is shown before its row.
   void Count() {
-    shared_.keys += std::exchange(restored_, 0);
-    shared_.rows += std::exchange(rows_, 0);
     shared_.bytes += std::exchange(bytes_, 0);
+    shared_.rows += std::exchange(rows_, 0);
+    shared_.keys += std::exchange(restored_, 0);
   }
 
   DataDirectory& directory_;
