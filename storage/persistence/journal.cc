@@ -22,8 +22,9 @@ using std::chrono::milliseconds;
 // Writers wait when a change has waited for so long; the same as Redis, which lets a write wait for
 // a sync that takes longer.
 constexpr milliseconds kLate{2000};
-// With kAlways: the longest wait for more changes to sync together.
-constexpr std::chrono::microseconds kLongestGathering{500};
+// With kAlways: the longest wait for more changes to sync together, and for the next one of them.
+constexpr std::chrono::microseconds kLongestGathering{1000};
+constexpr std::chrono::microseconds kLongestGap{100};
 // How often the amount that waits is looked at while a round is not due yet.
 constexpr milliseconds kLook{20};
 
@@ -116,7 +117,7 @@ void Journal::NoteChange() {
   if (always_) {
     needed_.store(begun_ + 1, std::memory_order_release);
     ++asks_;
-    if (asks_ == 1 || asks_ == asked_before_) wake_.Signal();
+    if (asks_ == 1 || asks_ == ask_at_a_time_) wake_.Signal();
   }
   BeginToWait();
 }
@@ -257,11 +258,12 @@ bool Journal::AwaitRound() {
 }
 
 void Journal::Gather() {
-  const auto most = std::min<Clock::duration>(
-      std::chrono::microseconds(statistics_.last_round_us / 2), kLongestGathering);
-  const Clock::time_point until = Clock::now() + most;
-  while (asks_ < asked_before_ && !stop_ && !save_ && !copy_ && Clock::now() < until) {
-    wake_.WaitUntil(&round_mutex_, until);
+  const Clock::time_point until = Clock::now() + kLongestGathering;
+  uint64_t before = 0;
+  while (asks_ < ask_at_a_time_ && asks_ != before && !stop_ && !save_ && !copy_) {
+    before = asks_;
+    wake_.WaitUntil(&round_mutex_, std::min(until, Clock::now() + kLongestGap));
+    if (Clock::now() >= until) return;
   }
 }
 
@@ -278,7 +280,7 @@ absl::Status Journal::RunRound(bool last) {
     // Whoever asks from here on asks for the round after this one.
     absl::MutexLock lock(&round_mutex_);
     round = ++begun_;
-    asked_before_ = std::exchange(asks_, 0);
+    asked_ = std::exchange(asks_, 0);
     copy.swap(copy_);
     if (last) {
       kind = Round::kLast;
@@ -434,6 +436,7 @@ void Journal::Finish(uint64_t round, Clock::time_point begin, const absl::Status
     statistics_.last_round_us = std::chrono::duration_cast<std::chrono::microseconds>(took).count();
     statistics_.longest_round_us =
         std::max(statistics_.longest_round_us, statistics_.last_round_us);
+    ask_at_a_time_ = asked_ + asks_;
     failure_ = std::string(status.message());
     if (status.ok()) {
       statistics_.last_save_ms =

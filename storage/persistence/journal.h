@@ -139,9 +139,9 @@ class Journal {
   void Run();
   // Waits until a round is due. False if the journal stops.
   bool AwaitRound();
-  // With kAlways: waits, for half the time that a round takes, until as many have asked for this
-  // round as for the one before. They are clients that have just got its replies, and a sync for
-  // all costs what one for a few does.
+  // With kAlways: waits until as many have asked for this round as ask at a time, as long as they
+  // keep coming. They are clients that have just got the replies of the round before, and a sync
+  // for all costs what one for a few does.
   void Gather() ABSL_EXCLUSIVE_LOCKS_REQUIRED(round_mutex_);
   // A round is to begin at once; or in a while.
   bool asked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(round_mutex_) {
@@ -197,9 +197,11 @@ class Journal {
   ShardMask marked_ ABSL_GUARDED_BY(round_mutex_) = 0;   // for the next round
   ShardMask pending_ ABSL_GUARDED_BY(round_mutex_) = 0;  // not collected yet by the one under way
   bool layers_changed_ ABSL_GUARDED_BY(round_mutex_) = false;
-  // With kAlways: changes that ask for the next round, and that asked for the one before.
+  // With kAlways: changes that ask for the next round; that asked for the one under way, or for the
+  // last one; and that had asked when that was over, in both together.
   uint64_t asks_ ABSL_GUARDED_BY(round_mutex_) = 0;
-  uint64_t asked_before_ ABSL_GUARDED_BY(round_mutex_) = 0;
+  uint64_t asked_ ABSL_GUARDED_BY(round_mutex_) = 0;
+  uint64_t ask_at_a_time_ ABSL_GUARDED_BY(round_mutex_) = 0;
   bool save_ ABSL_GUARDED_BY(round_mutex_) = false;
   bool stop_ ABSL_GUARDED_BY(round_mutex_) = false;
   std::optional<CopyRequest> copy_ ABSL_GUARDED_BY(round_mutex_);  // asked for
