@@ -1,11 +1,13 @@
 """What persistence costs: throughput, server CPU, restarts and bytes, beside redis-server.
 
-    python3 bench/persistence.py [--rounds 3] [--requests 1000000] [--keys 1000000] [--server PATH]
+    python3 bench/persistence.py [--rounds 3] [--requests 3000000] [--keys 1000000] [--server PATH]
 
 Chorale in memory only, with everysec and with always, and redis-server with an append-only file of
 the same kinds, one after the other in every round, each with a fresh directory. redis-benchmark
-(one thread, 50 connections, 100,000 random keys or members) loads them; `send` is CHANNEL.SEND to
-channels that nobody reads, the worst case of native traffic. Printed are medians over the rounds:
+(one thread, 50 connections, 100,000 random keys or members) loads them, for some seconds each, so
+that rounds of the journal come and go meanwhile; `send` is CHANNEL.SEND to channels that nobody
+reads, the worst case of native traffic, and `received` is CHANNEL.SEND, then CHANNEL.RECEIVE
+(chorale-bench's native_general_send_receive). Printed are medians over the rounds:
 operations per second, the server's CPU time per operation, and the ratios that matter. Then the
 time and the memory of a restart with --keys small keys after a kill (redis-server with its
 append-only file as it was written, four commands for each key, and with one that it has just
@@ -17,6 +19,7 @@ from __future__ import annotations
 import argparse
 import csv
 import io
+import json
 import signal
 import socket
 import statistics
@@ -29,7 +32,9 @@ from pathlib import Path
 from servers import CHORALE_SERVER, cpu_seconds, find_tools, free_port
 
 SETTINGS = ("memory", "everysec", "redis everysec", "always", "redis always")
-WORKLOADS = ("set", "lpush", "rpop", "zadd", "send")
+# "send" last: its messages stay, and go on being compacted.
+WORKLOADS = ("set", "lpush", "rpop", "zadd", "received", "send")
+NATIVE = ("send", "received")
 MESSAGE = "x" * 100
 LONGEST_START = 120.0
 
@@ -87,6 +92,8 @@ class Server:
 
 def load(arguments: argparse.Namespace, server: Server, workload: str, pipeline: int, n: int):
     """Operations per second, and microseconds of server CPU per operation."""
+    if workload == "received":
+        return load_received(server, pipeline)
     test = ["-t", workload]
     if workload == "send":
         server.command("LAYER.SET layer CAPACITY 1000000000")
@@ -104,21 +111,38 @@ def load(arguments: argparse.Namespace, server: Server, workload: str, pipeline:
     return rate, (server.cpu_seconds() - before) / n * 1e6
 
 
+def load_received(server: Server, pipeline: int):
+    done = subprocess.run(
+        [CHORALE_SERVER.with_name("chorale-bench"), "--workload", "native_general_send_receive"]
+        + ["--connections", "50", "--pipeline", str(pipeline), "--seconds", "3"]
+        + ["--port", str(server.port)]
+        + ["--server-pid", str(server.process.pid), "--json", "-"],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    result = json.loads(done.stdout)
+    return result["throughput"], result["server"]["cpu_us_per_operation"]
+
+
 def measure_load(arguments: argparse.Namespace) -> None:
     figures: dict[tuple[str, int, str], list[tuple[float, float]]] = {}
     for _ in range(arguments.rounds):
         for setting in SETTINGS:
             always = setting.endswith("always")
-            with tempfile.TemporaryDirectory(dir=arguments.directory) as directory:
-                server = Server(arguments, setting, directory)
-                for pipeline in (1, 16):
-                    n = arguments.requests if pipeline > 1 else arguments.requests // 10
+            for pipeline in (1, 16):
+                n = arguments.requests // (5 if always else 1)
+                if pipeline == 1:
+                    n = arguments.requests // 10
+                with tempfile.TemporaryDirectory(dir=arguments.directory) as directory:
+                    server = Server(arguments, setting, directory)
                     for workload in WORKLOADS:
-                        if workload == "send" and setting.startswith("redis"):
+                        if workload in NATIVE and setting.startswith("redis"):
                             continue
-                        run = load(arguments, server, workload, pipeline, n // (5 if always else 1))
+                        run = load(arguments, server, workload, pipeline, n)
                         figures.setdefault((workload, pipeline, setting), []).append(run)
-                server.stop()
+                    server.stop()
     print(f"{'':12}" + "".join(f"{setting:>26}" for setting in SETTINGS))
     ratios = []
     for pipeline in (1, 16):
@@ -225,7 +249,7 @@ def measure_traffic(arguments: argparse.Namespace) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--requests", type=int, default=1_000_000)
+    parser.add_argument("--requests", type=int, default=3_000_000)
     parser.add_argument("--keys", type=int, default=1_000_000)
     parser.add_argument("--threads", default="2")
     parser.add_argument("--directory", help="where the data directories are made")

@@ -10,6 +10,10 @@ namespace {
 constexpr size_t kShareFrom = 4 << 10;
 // A chunk takes appended bytes until it has grown to this.
 constexpr size_t kChunkTarget = 64 << 10;
+// A queue that has become empty keeps room for so many chunks.
+constexpr size_t kKeptChunks = 4;
+// So many sent chunks may lie before the first one that is not.
+constexpr size_t kSentChunks = 64;
 
 }  // namespace
 
@@ -47,9 +51,8 @@ size_t OutputQueue::Gather(std::array<iovec, kMaxBuffers>& buffers) const {
   size_t count = 0;
   size_t offset = front_offset_;
   size_t left = sendable();
-  for (const Chunk& chunk : chunks_) {
-    if (count == kMaxBuffers || left == 0) break;
-    const std::string_view view = chunk.view().substr(offset, left);
+  for (size_t i = first_; i < chunks_.size() && count < kMaxBuffers && left > 0; ++i) {
+    const std::string_view view = chunks_[i].view().substr(offset, left);
     buffers[count++] = {const_cast<char*>(view.data()), view.size()};
     left -= view.size();
     offset = 0;
@@ -61,14 +64,23 @@ void OutputQueue::Consume(size_t bytes) {
   bytes_ -= bytes;
   sent_ += bytes;
   front_offset_ += bytes;
-  while (!chunks_.empty() && front_offset_ >= chunks_.front().view().size()) {
-    front_offset_ -= chunks_.front().view().size();
-    chunks_.pop_front();
+  while (first_ < chunks_.size() && front_offset_ >= chunks_[first_].view().size()) {
+    front_offset_ -= chunks_[first_].view().size();
+    chunks_[first_++] = {};
+  }
+  if (first_ == chunks_.size()) {
+    chunks_.clear();
+    first_ = 0;
+    if (chunks_.capacity() > kKeptChunks) chunks_.shrink_to_fit();
+  } else if (first_ >= kSentChunks && first_ > chunks_.size() / 2) {
+    chunks_.erase(chunks_.begin(), chunks_.begin() + static_cast<ptrdiff_t>(first_));
+    first_ = 0;
   }
 }
 
 void OutputQueue::Clear() {
-  chunks_.clear();
+  chunks_ = {};
+  first_ = 0;
   holds_.clear();
   front_offset_ = bytes_ = 0;
 }

@@ -8,7 +8,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <list>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -51,8 +50,10 @@ class OutputQueue {
     std::string_view view() const { return frame ? std::string_view(*frame) : own; }
   };
 
-  // A list, because an empty std::deque takes half a kilobyte and most clients' queues are empty.
-  std::list<Chunk> chunks_;
+  // A vector, because an empty std::deque takes half a kilobyte and most clients' queues are empty.
+  // Emptied when the last chunk is sent; the room of a few is kept.
+  std::vector<Chunk> chunks_;
+  size_t first_ = 0;         // chunks before it were sent
   size_t front_offset_ = 0;  // bytes of the first chunk that were sent
   size_t bytes_ = 0;
   uint64_t sent_ = 0;  // bytes, in all

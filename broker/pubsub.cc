@@ -1,6 +1,7 @@
 #include "broker/pubsub.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "broker/connection.h"
 #include "broker/io_thread.h"
@@ -43,35 +44,53 @@ class LocalSubscriptions::Batch {
     kind_ = kind;
     name_ = name;
     subscribers_ = &subscribers;
-    resp2_ = resp3_ = nullptr;
-    for (const Connection* connection : subscribers) {
-      std::shared_ptr<std::string>& frame = FrameFor(*connection);
-      if (frame == nullptr) frame = std::make_shared<std::string>();
-    }
+    resp2_.wanted = resp3_.wanted = false;
+    for (const Connection* connection : subscribers) EncodedFor(*connection).Want();
   }
   bool IsFor(SubscriptionKind kind, std::string_view name) const {
     return kind == kind_ && name == name_;
   }
   // Returns the bytes of the largest frame.
   size_t Append(std::string_view channel, std::string_view message) {
-    if (resp2_ != nullptr) AppendMessage(kind_, name_, channel, message, 2, *resp2_);
-    if (resp3_ != nullptr) AppendMessage(kind_, name_, channel, message, 3, *resp3_);
-    return std::max(resp2_ != nullptr ? resp2_->size() : 0, resp3_ != nullptr ? resp3_->size() : 0);
+    size_t largest = 0;
+    for (const Encoded* encoded : {&resp2_, &resp3_}) {
+      if (!encoded->wanted) continue;
+      AppendMessage(kind_, name_, channel, message, encoded->protocol, *encoded->frame);
+      largest = std::max(largest, encoded->frame->size());
+    }
+    return largest;
   }
   void Settle() {
-    for (Connection* connection : *subscribers_) connection->Deliver(FrameFor(*connection));
-    resp2_ = resp3_ = nullptr;
+    for (Connection* connection : *subscribers_) {
+      connection->Deliver(EncodedFor(*connection).frame);
+    }
+    for (Encoded* encoded : {&resp2_, &resp3_}) {
+      if (encoded->wanted && encoded->frame->size() >= kBatchBytes) encoded->frame = nullptr;
+    }
   }
 
  private:
-  std::shared_ptr<std::string>& FrameFor(const Connection& connection) {
+  struct Encoded {
+    int protocol;
+    bool wanted = false;
+    // Kept for its room, and used again if no client's output refers to it any more.
+    std::shared_ptr<std::string> frame = nullptr;
+
+    void Want() {
+      if (std::exchange(wanted, true)) return;
+      if (frame == nullptr || frame.use_count() > 1) frame = std::make_shared<std::string>();
+      frame->clear();
+    }
+  };
+
+  Encoded& EncodedFor(const Connection& connection) {
     return connection.client().protocol >= 3 ? resp3_ : resp2_;
   }
 
   SubscriptionKind kind_ = SubscriptionKind::kChannel;
   std::string name_;
   const std::vector<Connection*>* subscribers_ = nullptr;
-  std::shared_ptr<std::string> resp2_, resp3_;
+  Encoded resp2_{2}, resp3_{3};
 };
 
 LocalSubscriptions::LocalSubscriptions() : batch_(std::make_unique<Batch>()) {}
@@ -189,24 +208,29 @@ PubSub::Published PubSub::Publish(SubscriptionKind kind, std::string_view channe
   if (published.receivers == 0) return published;
 
   struct Message {
-    std::string channel, text;
+    std::string bytes;  // the channel's name, then the text
+    size_t name_size;
+    std::string_view channel() const { return std::string_view(bytes).substr(0, name_size); }
+    std::string_view text() const { return std::string_view(bytes).substr(name_size); }
   };
-  const auto shared =
-      std::make_shared<const Message>(Message{std::string(channel), std::string(message)});
+  std::string bytes;
+  bytes.reserve(channel.size() + message.size());
+  bytes.append(channel).append(message);
+  const auto shared = std::make_shared<const Message>(Message{std::move(bytes), channel.size()});
   for (size_t i = 0; i < by_thread.size(); ++i) {
     if (by_thread[i].empty()) continue;
     IoThread* thread = threads[i].get();
-    const size_t bytes = sizeof(Message) + shared->channel.size() + shared->text.size() +
-                         by_thread[i].size() * sizeof(Delivery);
+    const size_t size =
+        sizeof(Message) + shared->bytes.size() + by_thread[i].size() * sizeof(Delivery);
     thread->Post(
         [thread, shared, deliveries = std::move(by_thread[i])] {
           for (const auto& [matched, pattern] : deliveries) {
             const bool by_pattern = matched == SubscriptionKind::kPattern;
-            thread->subscriptions().Deliver(matched, by_pattern ? pattern : shared->channel,
-                                            shared->channel, shared->text);
+            thread->subscriptions().Deliver(matched, by_pattern ? pattern : shared->channel(),
+                                            shared->channel(), shared->text());
           }
         },
-        bytes);
+        size);
     if (thread->congested()) published.congested.push_back(thread);
   }
   return published;

@@ -1,7 +1,5 @@
 #include "broker/wake_list.h"
 
-#include <algorithm>
-#include <iterator>
 #include <utility>
 
 #include "broker/io_thread.h"
@@ -9,31 +7,39 @@
 
 namespace chorale {
 
+template <typename Wanted, typename Take>
+void WakeList::TakeOut(Wanted wanted, Take take) {
+  auto kept = waiting_.begin();
+  for (auto& delivery : waiting_) {
+    if (wanted(*delivery)) {
+      take(std::move(delivery));
+    } else {
+      *kept++ = std::move(delivery);
+    }
+  }
+  waiting_.erase(kept, waiting_.end());
+}
+
 void WakeList::TakeFor(Connection& connection, std::string& replies) {
-  const auto own =
-      std::stable_partition(waiting_.begin(), waiting_.end(),
-                            [&](const auto& delivery) { return !delivery->IsFor(connection); });
-  const List deliveries(std::make_move_iterator(own), std::make_move_iterator(waiting_.end()));
-  waiting_.erase(own, waiting_.end());
-  for (const auto& delivery : deliveries) delivery->DeliverWith(replies);
+  List own = std::exchange(spare_, {});
+  TakeOut([&](const MailboxDelivery& delivery) { return delivery.IsFor(connection); },
+          [&](auto delivery) { own.push_back(std::move(delivery)); });
+  for (const auto& delivery : own) delivery->DeliverWith(replies);
+  own.clear();
+  spare_ = std::move(own);
 }
 
 void WakeList::Tell() {
-  List waiting = std::exchange(waiting_, {});
-  while (!waiting.empty()) {
-    IoThread& thread = waiting.back()->thread();
-    const auto same =
-        std::stable_partition(waiting.begin(), waiting.end(),
-                              [&](const auto& delivery) { return &delivery->thread() != &thread; });
-    List deliveries(std::make_move_iterator(same), std::make_move_iterator(waiting.end()));
-    waiting.erase(same, waiting.end());
-    if (&thread == &thread_) {
-      for (auto& delivery : deliveries) thread.DeliverLater(std::move(delivery));
-    } else {
-      thread.Post([deliveries = std::move(deliveries)] {
-        for (const auto& delivery : deliveries) delivery->Deliver();
-      });
-    }
+  TakeOut([&](MailboxDelivery& delivery) { return &delivery.thread() == &thread_; },
+          [&](auto delivery) { thread_.DeliverLater(std::move(delivery)); });
+  while (!waiting_.empty()) {
+    IoThread& thread = waiting_.back()->thread();
+    List deliveries;
+    TakeOut([&](MailboxDelivery& delivery) { return &delivery.thread() == &thread; },
+            [&](auto delivery) { deliveries.push_back(std::move(delivery)); });
+    thread.Post([deliveries = std::move(deliveries)] {
+      for (const auto& delivery : deliveries) delivery->Deliver();
+    });
   }
 }
 

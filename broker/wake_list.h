@@ -38,12 +38,16 @@ class WakeList {
  private:
   using List = std::vector<std::shared_ptr<MailboxDelivery>>;
 
+  // Hands those that are wanted to take(), in their order; neither may add to the list.
+  template <typename Wanted, typename Take>
+  void TakeOut(Wanted wanted, Take take);
   void TakeFor(Connection& connection, std::string& replies);
   void Tell();
 
   IoThread& thread_;
   int turns_ = 0;
   List waiting_;
+  List spare_;  // empty, with its room
 };
 
 }  // namespace chorale

@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/container/btree_map.h"
 #include "broker/commands/arguments.h"
 #include "broker/commands/layers.h"
@@ -73,7 +74,13 @@ void GroupSend(CommandContext& ctx) {
   if (layer == nullptr) return;
   const auto policy = layer->policy();
   const std::string group(ctx.arg(2));
-  const GroupIndex::Snapshot members = layer->groups().Find(group, ctx.now_ms());
+  // Empty between two commands; its room is kept.
+  thread_local GroupIndex::Snapshot members;
+  const absl::Cleanup cleared = [] {
+    members.mailboxes.clear();
+    members.channels.clear();
+  };
+  layer->groups().Find(group, ctx.now_ms(), members);
   LayerCounters& counters = layer->counters();
   Add(counters.group_sends);
   Mailbox::Reached total;
@@ -87,7 +94,7 @@ void GroupSend(CommandContext& ctx) {
   }
   for (const std::string& channel : members.channels) {
     LockedKeys keys(ctx.keys.store(), ctx.now_ms());
-    const bool locked = keys.Lock(Store::MaskOf(QueueKey(layer->name(), channel)),
+    const bool locked = keys.Lock(Store::MaskOf(QueueKeyText(layer->name(), channel)),
                                   [&] { return ctx.server.script_busy(); });
     const bool pushed = locked && PushToQueue(keys, *layer, channel, ctx.arg(3), *policy);
     ++(pushed ? total.channels : total.full);

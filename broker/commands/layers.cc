@@ -19,7 +19,7 @@ ShardMask ShardsForChannels(Arguments args) {
   ShardMask mask = 0;
   for (size_t i = 2; i < args.size(); ++i) {
     // Neither a message nor a process-specific channel; the general ones are named like groups.
-    if (IsGroupName(args[i])) mask |= Store::MaskOf(QueueKey(args[1], args[i]));
+    if (IsGroupName(args[i])) mask |= Store::MaskOf(QueueKeyText(args[1], args[i]));
   }
   return mask;
 }
@@ -75,7 +75,7 @@ std::optional<int64_t> ReadCapacity(CommandContext& ctx, size_t index) {
 bool PushToQueue(LockedKeys& keys, Layer& layer, std::string_view channel, std::string_view message,
                  const LayerPolicy& policy) {
   const int db = keys.store().layers_db();
-  const std::string key = QueueKey(layer.name(), channel);
+  const QueueKeyText key(layer.name(), channel);
   const int64_t expires_at_ms = keys.now_ms() + policy.expiry_ms;
   int64_t last_expiry_ms = 0;
   {

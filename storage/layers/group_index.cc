@@ -72,17 +72,21 @@ void GroupIndex::Restore(const std::string& group, std::string_view channel,
 }
 
 GroupIndex::Snapshot GroupIndex::Find(std::string_view group, int64_t now_ms) {
-  Snapshot snapshot;
+  Snapshot found;
+  Find(group, now_ms, found);
+  return found;
+}
+
+void GroupIndex::Find(std::string_view group, int64_t now_ms, Snapshot& found) {
   Shard& shard = ShardOf(group);
   absl::MutexLock lock(&shard.mutex);
-  const auto found = shard.groups.find(group);
-  if (found == shard.groups.end()) return snapshot;
-  snapshot.mailboxes.reserve(found->second.mailboxes.size());
-  for (const auto& [key, mailbox] : found->second.mailboxes) snapshot.mailboxes.push_back(mailbox);
-  for (const Members::Member& member : found->second.channels) {
-    if (member.expires_at_ms > now_ms) snapshot.channels.push_back(member.channel);
+  const auto in_shard = shard.groups.find(group);
+  if (in_shard == shard.groups.end()) return;
+  found.mailboxes.reserve(in_shard->second.mailboxes.size());
+  for (const auto& [key, mailbox] : in_shard->second.mailboxes) found.mailboxes.push_back(mailbox);
+  for (const Members::Member& member : in_shard->second.channels) {
+    if (member.expires_at_ms > now_ms) found.channels.push_back(member.channel);
   }
-  return snapshot;
 }
 
 std::vector<std::string> GroupIndex::Names() {

@@ -52,6 +52,8 @@ class GroupIndex {
     std::vector<std::string> channels;
   };
   [[nodiscard]] Snapshot Find(std::string_view group, int64_t now_ms);
+  // The same, added to `found`, which is empty.
+  void Find(std::string_view group, int64_t now_ms, Snapshot& found);
 
   [[nodiscard]] std::vector<std::string> Names();
   // Drops the memberships of general channels that have expired, in one of kParts.

@@ -34,7 +34,7 @@ void Layer::ReplacePolicy(LayerPolicy policy, UnsavedLayers* note) {
 std::shared_ptr<Mailbox> Layer::MailboxFor(std::string_view name, int64_t now_ms) {
   Shard& shard = ShardOf(name);
   absl::MutexLock lock(&shard.mutex);
-  std::shared_ptr<Mailbox>& mailbox = shard.mailboxes[std::string(name)];
+  std::shared_ptr<Mailbox>& mailbox = shard.mailboxes[name];
   if (mailbox == nullptr || mailbox->closed()) {
     mailbox = std::make_shared<Mailbox>(std::string(name), surroundings_, now_ms);
   }

@@ -35,11 +35,15 @@ bool IsLayerName(std::string_view name) {
          name.find('\0') == std::string_view::npos;
 }
 
+QueueKeyText::QueueKeyText(std::string_view layer, std::string_view channel)
+    : text_(layer.size() + 1 + channel.size()) {
+  const auto end = std::copy(layer.begin(), layer.end(), text_.begin());
+  *end = '\0';
+  std::copy(channel.begin(), channel.end(), end + 1);
+}
+
 std::string QueueKey(std::string_view layer, std::string_view channel) {
-  std::string key;
-  key.reserve(layer.size() + channel.size() + 1);
-  key.append(layer).append(1, '\0').append(channel);
-  return key;
+  return std::string(QueueKeyText(layer, channel));
 }
 
 std::string_view LayerOfQueue(std::string_view key) { return key.substr(0, key.find('\0')); }

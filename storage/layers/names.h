@@ -9,6 +9,8 @@
 #include <string>
 #include <string_view>
 
+#include "absl/container/fixed_array.h"
+
 namespace chorale {
 
 inline constexpr size_t kLongestLayerName = 100;
@@ -28,6 +30,15 @@ inline constexpr size_t kLongestLayerName = 100;
 
 // The key under which the store keeps a channel's queue, in the database of layers.
 [[nodiscard]] std::string QueueKey(std::string_view layer, std::string_view channel);
+// The same, without an allocation for valid names.
+class QueueKeyText {
+ public:
+  QueueKeyText(std::string_view layer, std::string_view channel);
+  operator std::string_view() const { return {text_.data(), text_.size()}; }
+
+ private:
+  absl::FixedArray<char, 256> text_;
+};
 [[nodiscard]] std::string_view LayerOfQueue(std::string_view key);
 [[nodiscard]] std::string_view ChannelOfQueue(std::string_view key);
 

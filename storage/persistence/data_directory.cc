@@ -107,6 +107,9 @@ rocksdb::ColumnFamilyOptions FamilyOptions(Family family, DataDirectory::Batches
   rocksdb::ColumnFamilyOptions options;
   ChooseMemtable(family, batches, &options);
   options.write_buffer_size = kWriteBuffer;
+  // Twice RocksDB's own: of rows that nobody takes away half as much is written again, and a start
+  // reads all tables in any case.
+  options.level0_file_num_compaction_trigger = 8;
   // A round goes on in another memtable while those before become tables, and does not wait.
   options.max_write_buffer_number = 4;
   // Rows live short: tables full of tombstones are compacted although they are small.
