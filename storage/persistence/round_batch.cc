@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <optional>
 #include <utility>
 
@@ -22,6 +23,9 @@ constexpr uint64_t kFewRows = 64;
 constexpr size_t kPrefetch = 16;
 // A batch that grew beyond this gives its memory back.
 constexpr size_t kKeptBatch = 8 << 20;
+// About what RocksDB adds to a row's name and content in a batch.
+constexpr size_t kBatchRow = 8;
+constexpr size_t kUncounted = 64 << 10;
 
 void AppendValue(const Entry& entry, std::string* out) {
   IntegerText scratch;
@@ -68,19 +72,54 @@ void AppendValue(const Entry& entry, std::string* out) {
 
 void RoundBatch::Append(Family family, std::string_view name, std::string_view content,
                         bool erases) {
-  waiting_.Add(name.size() + content.size() + kUnsavedRowBytes);
+  if (rows_.empty()) {
+    rows_.reserve(last_rows_);
+    bytes_.reserve(last_bytes_);
+  }
+  uncounted_ += name.size() + content.size() + kUnsavedRowBytes;
+  if (uncounted_ > kUncounted) Count();
   rows_.push_back({bytes_.size(), static_cast<uint32_t>(name.size()),
-                   static_cast<uint32_t>(content.size()), family, erases});
+                   static_cast<uint32_t>(content.size()), family, erases, 0});
   bytes_.append(name).append(content);
 }
 
 // Rows of the same name stay in the order in which they came.
-void RoundBatch::Seal() {
+void RoundBatch::Sort() {
+  // Names of a family begin alike, and differ soon behind that: the eight bytes there decide about
+  // most, and lie in the row.
+  std::array<std::optional<std::string_view>, kFamilyNames.size()> alike;
+  for (const Row& row : rows_) {
+    auto& begin = alike[static_cast<size_t>(row.family)];
+    const std::string_view name = NameOf(row);
+    if (!begin) begin = name;
+    const auto differ = std::mismatch(begin->begin(), begin->end(), name.begin(), name.end()).first;
+    begin = begin->substr(0, static_cast<size_t>(differ - begin->begin()));
+  }
+  for (Row& row : rows_) {
+    const std::string_view rest =
+        NameOf(row).substr(alike[static_cast<size_t>(row.family)]->size());
+    uint64_t order = 0;
+    std::memcpy(&order, rest.data(), std::min(rest.size(), sizeof(order)));
+    row.order = __builtin_bswap64(order);
+  }
   std::sort(rows_.begin(), rows_.end(), [this](const Row& a, const Row& b) {
     if (a.family != b.family) return a.family < b.family;
+    if (a.order != b.order) return a.order < b.order;
     const int order = NameOf(a).compare(NameOf(b));
     return order != 0 ? order < 0 : a.begin < b.begin;
   });
+}
+
+void RoundBatch::Count() { waiting_.Add(std::exchange(uncounted_, 0)); }
+
+void RoundBatch::Seal() {
+  Count();
+  Sort();
+  last_bytes_ = bytes_.size();
+  last_rows_ = rows_.size();
+  if (sealed_.Count() == 0 && bytes_.size() > kKeptBatch) {
+    sealed_ = rocksdb::WriteBatch(bytes_.size() + rows_.size() * kBatchRow);
+  }
   for (const Range& range : ranges_) {
     sealed_.DeleteRange(directory_.family(range.family), range.begin, range.end);
   }
@@ -141,8 +180,15 @@ bool RoundBatch::CollectShard(LockedKeys& keys, int index, const std::vector<uin
   // The rows of channels are those of their messages.
   Database& queues = *shard.databases[static_cast<size_t>(keys.store().layers_db())];
   std::vector<Entry*> held_back;
-  for (const uint64_t hash : queues.unsaved.changed) {
-    queues.entries().ForEachInBucket(hash, [&](Entry* entry) {
+  const std::vector<uint64_t>& changed = queues.unsaved.changed;
+  for (size_t i = 0; i < changed.size(); ++i) {
+    if (i + kPrefetch < changed.size()) {
+      const Entry* const soon = queues.entries().FirstInBucket(changed[i + kPrefetch / 4]);
+      if (soon != nullptr) __builtin_prefetch(&soon->object<ChannelQueue>());
+      __builtin_prefetch(queues.entries().FirstInBucket(changed[i + kPrefetch / 2]));
+      __builtin_prefetch(queues.entries().BucketOf(changed[i + kPrefetch]));
+    }
+    queues.entries().ForEachInBucket(changed[i], [&](Entry* entry) {
       if (!entry->unsaved()) return;
       // Also of one that is held back, or it would be looked at, and noted, again and again with
       // others of its bucket.

@@ -28,7 +28,7 @@ class RoundBatch {
   rocksdb::WriteBatch& sealed() { return sealed_; }
   void ClearSealed();
   // What it holds, which counts as waiting until ClearSealed.
-  int64_t bytes() const { return waiting_.bytes(); }
+  int64_t bytes() const { return waiting_.bytes() + static_cast<int64_t>(uncounted_); }
 
   void Put(Family family, std::string_view name, std::string_view content) {
     Append(family, name, content, false);
@@ -66,6 +66,7 @@ class RoundBatch {
   void EraseMessages(std::string_view queue_key, uint64_t begin, uint64_t end);
   void DropParts(const DroppedParts& dropped);
 
+  void Count();  // what is uncounted
   void Put(Family family) { Append(family, name_, content_, false); }
   void Erase(Family family) { Append(family, name_, {}, true); }
   void Append(Family family, std::string_view name, std::string_view content, bool erases);
@@ -77,7 +78,9 @@ class RoundBatch {
     uint32_t content_size;
     Family family;
     bool erases;
+    uint64_t order;  // Sort's
   };
+  void Sort();
   std::string_view NameOf(const Row& row) const {
     return std::string_view(bytes_).substr(row.begin, row.name_size);
   }
@@ -90,8 +93,10 @@ class RoundBatch {
   std::string bytes_;
   std::vector<Row> rows_;
   std::vector<Range> ranges_;
+  size_t last_bytes_ = 0, last_rows_ = 0;  // of the round before
   rocksdb::WriteBatch sealed_;
   UnsavedBytes waiting_;
+  size_t uncounted_ = 0;  // of rows, to be added to that: one by one they would cost more
   uint64_t next_number_ = 1;
   std::string name_, content_;  // of the row at hand
 };
