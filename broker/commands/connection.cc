@@ -13,6 +13,8 @@
 #include "broker/command.h"
 #include "broker/commands/arguments.h"
 #include "broker/commands/client_names.h"
+#include "broker/io_thread.h"
+#include "broker/pubsub.h"
 #include "broker/server.h"
 #include "broker/version.h"
 #include "protocol/numbers.h"
@@ -133,6 +135,8 @@ void Hello(CommandContext& ctx) {
   if (options->name) client.info->set_name(*options->name);
   if (options->protocol) {
     if (*options->protocol < 3) LeaveMailboxes(client);
+    // What was encoded for the protocol until now.
+    ctx.thread.subscriptions().Settle();
     client.protocol = *options->protocol;
     client.info->protocol = client.protocol;
     ctx.reply.set_version(client.protocol);
