@@ -1,13 +1,13 @@
 """What persistence costs: throughput, server CPU, restarts and bytes, beside redis-server.
 
-    python3 bench/persistence.py [--rounds 3] [--requests 3000000] [--keys 1000000] [--server PATH]
+    python3 bench/persistence.py [--rounds 3] [--seconds 3] [--pin] [--server PATH]
 
 Chorale in memory only, with everysec and with always, and redis-server with an append-only file of
-the same kinds, one after the other in every round, each with a fresh directory. redis-benchmark
+the same kinds, one after the other in every round, each with a fresh directory. chorale-bench
 (one thread, 50 connections, 100,000 random keys or members) loads them, for some seconds each, so
-that rounds of the journal come and go meanwhile; `send` is CHANNEL.SEND to channels that nobody
-reads, the worst case of native traffic, and `received` is CHANNEL.SEND, then CHANNEL.RECEIVE
-(chorale-bench's native_general_send_receive). Printed are medians over the rounds:
+that rounds of the journal come and go meanwhile; `received` is CHANNEL.SEND, then CHANNEL.RECEIVE,
+and `send` CHANNEL.SEND of --requests messages to channels that nobody reads, the worst case of
+native traffic (redis-benchmark). Printed are medians over the rounds:
 operations per second, the server's CPU time per operation, and the ratios that matter. Then the
 time and the memory of a restart with --keys small keys after a kill (redis-server with its
 append-only file as it was written, four commands for each key, and with one that it has just
@@ -20,6 +20,7 @@ import argparse
 import csv
 import io
 import json
+import os
 import signal
 import socket
 import statistics
@@ -47,7 +48,9 @@ class Server:
         command = [*self._command(arguments, setting), "--dir", directory]
         command += ["--port", str(self.port), "--bind", "127.0.0.1"]
         began = time.monotonic()
-        self.process = subprocess.Popen(command, cwd=directory, stdout=subprocess.DEVNULL)
+        self.process = subprocess.Popen(
+            [*arguments.on_server_cores, *command], cwd=directory, stdout=subprocess.DEVNULL
+        )
         while time.monotonic() < began + LONGEST_START:
             try:
                 if self.command("PING") == b"+PONG\r\n":
@@ -92,16 +95,29 @@ class Server:
 
 def load(arguments: argparse.Namespace, server: Server, workload: str, pipeline: int, n: int):
     """Operations per second, and microseconds of server CPU per operation."""
-    if workload == "received":
-        return load_received(server, pipeline)
-    test = ["-t", workload]
     if workload == "send":
-        server.command("LAYER.SET layer CAPACITY 1000000000")
-        test = ["CHANNEL.SEND", "layer", "channel.__rand_int__", MESSAGE]
+        return load_unread(arguments, server, pipeline, n)
+    done = subprocess.run(
+        [*arguments.on_loader_core, CHORALE_SERVER.with_name("chorale-bench")]
+        + ["--workload", "native_general_send_receive" if workload == "received" else workload]
+        + ["--connections", "50", "--pipeline", str(pipeline), "--seconds", arguments.seconds]
+        + ["--port", str(server.port), "--server-pid", str(server.process.pid), "--json", "-"],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    result = json.loads(done.stdout)
+    return result["throughput"], result["server"]["cpu_us_per_operation"]
+
+
+def load_unread(arguments: argparse.Namespace, server: Server, pipeline: int, n: int):
+    server.command("LAYER.SET layer CAPACITY 1000000000")
     before = server.cpu_seconds()
     done = subprocess.run(
-        [arguments.benchmark, "-p", str(server.port), "-n", str(n), "-r", "100000"]
-        + ["-P", str(pipeline), "--csv", *test],
+        [*arguments.on_loader_core, arguments.benchmark, "-p", str(server.port)]
+        + ["-n", str(n), "-r", "100000", "-P", str(pipeline), "--csv"]
+        + ["CHANNEL.SEND", "layer", "channel.__rand_int__", MESSAGE],
         check=True,
         capture_output=True,
         text=True,
@@ -109,21 +125,6 @@ def load(arguments: argparse.Namespace, server: Server, workload: str, pipeline:
     )
     rate = float(list(csv.reader(io.StringIO(done.stdout)))[-1][1])
     return rate, (server.cpu_seconds() - before) / n * 1e6
-
-
-def load_received(server: Server, pipeline: int):
-    done = subprocess.run(
-        [CHORALE_SERVER.with_name("chorale-bench"), "--workload", "native_general_send_receive"]
-        + ["--connections", "50", "--pipeline", str(pipeline), "--seconds", "3"]
-        + ["--port", str(server.port)]
-        + ["--server-pid", str(server.process.pid), "--json", "-"],
-        check=True,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    result = json.loads(done.stdout)
-    return result["throughput"], result["server"]["cpu_us_per_operation"]
 
 
 def measure_load(arguments: argparse.Namespace) -> None:
@@ -249,13 +250,25 @@ def measure_traffic(arguments: argparse.Namespace) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", default="3")
     parser.add_argument("--requests", type=int, default=3_000_000)
     parser.add_argument("--keys", type=int, default=1_000_000)
     parser.add_argument("--threads", default="2")
+    parser.add_argument(
+        "--pin",
+        action="store_true",
+        help="the loader has the first core, and the server all others (taskset)",
+    )
     parser.add_argument("--directory", help="where the data directories are made")
     parser.add_argument("--server", default=str(CHORALE_SERVER))
     parser.add_argument("--only", choices=("load", "restart", "traffic"))
     arguments = parser.parse_args()
+    cores = sorted(os.sched_getaffinity(0))
+    if arguments.pin and len(cores) < 2:
+        parser.error("--pin needs two cores")
+    arguments.on_loader_core = ["taskset", "-c", str(cores[0])] if arguments.pin else []
+    others = ",".join(map(str, cores[1:]))
+    arguments.on_server_cores = ["taskset", "-c", others] if arguments.pin else []
     arguments.redis, arguments.benchmark = find_tools("redis-server", "redis-benchmark")
     for name, measure in (
         ("load", measure_load),
