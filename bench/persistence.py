@@ -93,37 +93,36 @@ class Server:
         self.process.wait(timeout=60)
 
 
+def run_loader(arguments: argparse.Namespace, *command: object) -> str:
+    done = subprocess.run(
+        [*arguments.on_loader_core, *map(str, command)],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    return done.stdout
+
+
 def load(arguments: argparse.Namespace, server: Server, workload: str, pipeline: int, n: int):
     """Operations per second, and microseconds of server CPU per operation."""
     if workload == "send":
         return load_unread(arguments, server, pipeline, n)
-    done = subprocess.run(
-        [*arguments.on_loader_core, CHORALE_SERVER.with_name("chorale-bench")]
-        + ["--workload", "native_general_send_receive" if workload == "received" else workload]
-        + ["--connections", "50", "--pipeline", str(pipeline), "--seconds", arguments.seconds]
-        + ["--port", str(server.port), "--server-pid", str(server.process.pid), "--json", "-"],
-        check=True,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    result = json.loads(done.stdout)
+    command = [CHORALE_SERVER.with_name("chorale-bench"), "--port", server.port, "--workload"]
+    command += ["native_general_send_receive" if workload == "received" else workload]
+    command += ["--connections", 50, "--pipeline", pipeline, "--seconds", arguments.seconds]
+    command += ["--server-pid", server.process.pid, "--json", "-"]
+    result = json.loads(run_loader(arguments, *command))
     return result["throughput"], result["server"]["cpu_us_per_operation"]
 
 
 def load_unread(arguments: argparse.Namespace, server: Server, pipeline: int, n: int):
     server.command("LAYER.SET layer CAPACITY 1000000000")
     before = server.cpu_seconds()
-    done = subprocess.run(
-        [*arguments.on_loader_core, arguments.benchmark, "-p", str(server.port)]
-        + ["-n", str(n), "-r", "100000", "-P", str(pipeline), "--csv"]
-        + ["CHANNEL.SEND", "layer", "channel.__rand_int__", MESSAGE],
-        check=True,
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    rate = float(list(csv.reader(io.StringIO(done.stdout)))[-1][1])
+    command = [arguments.benchmark, "-p", server.port, "-n", n, "-r", 100000, "-P", pipeline]
+    command += ["--csv", "CHANNEL.SEND", "layer", "channel.__rand_int__", MESSAGE]
+    printed = run_loader(arguments, *command)
+    rate = float(list(csv.reader(io.StringIO(printed)))[-1][1])
     return rate, (server.cpu_seconds() - before) / n * 1e6
 
 

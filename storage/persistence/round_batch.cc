@@ -68,6 +68,27 @@ void AppendValue(const Entry& entry, std::string* out) {
   }
 }
 
+// Calls save(Entry*), which takes it for saved, for each key that is to be written. The ones that
+// follow are brought into the cache meanwhile.
+template <typename Save>
+void ForEachChanged(const Database& database, Save save) {
+  const auto& entries = database.entries();
+  const std::vector<uint64_t>& changed = database.unsaved.changed;
+  for (size_t i = 0; i < changed.size(); ++i) {
+    if (i + kPrefetch < changed.size()) {
+      const Entry* const soon = entries.FirstInBucket(changed[i + kPrefetch / 4]);
+      if (soon != nullptr && soon->type() != ValueType::kString) {
+        __builtin_prefetch(&soon->object<char>());
+      }
+      __builtin_prefetch(entries.FirstInBucket(changed[i + kPrefetch / 2]));
+      __builtin_prefetch(entries.BucketOf(changed[i + kPrefetch]));
+    }
+    entries.ForEachInBucket(changed[i], [&](Entry* entry) {
+      if (entry->unsaved()) save(entry);
+    });
+  }
+}
+
 }  // namespace
 
 void RoundBatch::Append(Family family, std::string_view name, std::string_view content,
@@ -160,15 +181,7 @@ bool RoundBatch::CollectShard(LockedKeys& keys, int index, const std::vector<uin
   for (size_t db = 0; db < spaces.size(); ++db) {
     Database& database = *shard.databases[db];
     UnsavedNames& unsaved = database.unsaved;
-    for (size_t i = 0; i < unsaved.changed.size(); ++i) {
-      if (i + kPrefetch < unsaved.changed.size()) {
-        __builtin_prefetch(database.entries().FirstInBucket(unsaved.changed[i + kPrefetch / 2]));
-        __builtin_prefetch(database.entries().BucketOf(unsaved.changed[i + kPrefetch]));
-      }
-      database.entries().ForEachInBucket(unsaved.changed[i], [&](Entry* entry) {
-        if (entry->unsaved()) SaveKey(database, entry, spaces[db]);
-      });
-    }
+    ForEachChanged(database, [&](Entry* entry) { SaveKey(database, entry, spaces[db]); });
     for (const std::string& key : unsaved.erased) {
       if (database.Find(key, HashKey(key)) != nullptr) continue;
       NameKeyRow(spaces[db], key, &name_);
@@ -180,24 +193,14 @@ bool RoundBatch::CollectShard(LockedKeys& keys, int index, const std::vector<uin
   // The rows of channels are those of their messages.
   Database& queues = *shard.databases[static_cast<size_t>(keys.store().layers_db())];
   std::vector<Entry*> held_back;
-  const std::vector<uint64_t>& changed = queues.unsaved.changed;
-  for (size_t i = 0; i < changed.size(); ++i) {
-    if (i + kPrefetch < changed.size()) {
-      const Entry* const soon = queues.entries().FirstInBucket(changed[i + kPrefetch / 4]);
-      if (soon != nullptr) __builtin_prefetch(&soon->object<ChannelQueue>());
-      __builtin_prefetch(queues.entries().FirstInBucket(changed[i + kPrefetch / 2]));
-      __builtin_prefetch(queues.entries().BucketOf(changed[i + kPrefetch]));
+  ForEachChanged(queues, [&](Entry* entry) {
+    // Also of one that is held back, or it would be looked at, and noted, again and again with
+    // others of its bucket.
+    entry->set_unsaved(false);
+    if (!SaveQueue(entry->key(), entry->object<ChannelQueue>(), hold_back)) {
+      held_back.push_back(entry);
     }
-    queues.entries().ForEachInBucket(changed[i], [&](Entry* entry) {
-      if (!entry->unsaved()) return;
-      // Also of one that is held back, or it would be looked at, and noted, again and again with
-      // others of its bucket.
-      entry->set_unsaved(false);
-      if (!SaveQueue(entry->key(), entry->object<ChannelQueue>(), hold_back)) {
-        held_back.push_back(entry);
-      }
-    });
-  }
+  });
   queues.unsaved.Clear();
   for (Entry* const entry : held_back) {
     queues.unsaved.Changed(*entry, HashKey(entry->key()), kUnsavedRowBytes + entry->key().size());

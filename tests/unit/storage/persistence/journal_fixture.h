@@ -59,6 +59,12 @@ class JournalTest : public PersistenceFixture {
     for (std::string& name : names) name.insert(0, prefix);
     return names;
   }
+  // What FillAll has put there without a prefix.
+  static void ExpireAll(PersistentStore& store, int db, int64_t at_ms) {
+    store.WithAll([&](LockedKeys& keys) {
+      for (const std::string& name : NamesOfAll("")) keys.SetExpiry(db, keys.Find(db, name), at_ms);
+    });
+  }
 
   // Stops the store and opens the directory again, which holds what the store held.
   Running Restart(Running store, const std::string& name, const Options& options = {}) {

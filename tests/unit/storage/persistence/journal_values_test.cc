@@ -146,11 +146,7 @@ TEST_F(JournalTest, ExpiriesComeBack) {
   Running store = Open("data");
   ASSERT_NE(store, nullptr);
   FillAll(*store, 1, "");
-  store->WithAll([&](LockedKeys& keys) {
-    for (const std::string& name : NamesOfAll("")) {
-      keys.SetExpiry(1, keys.Find(1, name), kNow + 1000);
-    }
-  });
+  ExpireAll(*store, 1, kNow + 1000);
   store = Restart(std::move(store), "data");
   ASSERT_NE(store, nullptr);
   store->WithAll([&](LockedKeys& keys) {
@@ -167,17 +163,8 @@ TEST_F(JournalTest, WhatHasExpiredIsLeftOutAndItsRowsAreErased) {
   FillAll(*store, 1, "");
   store->SetString(1, "stays", "1");
   const size_t keys = NamesOfAll("").size();
-  store->WithAll([&](LockedKeys& keys) {
-    for (const std::string& name : NamesOfAll("")) {
-      keys.SetExpiry(1, keys.Find(1, name), kNow + 1000);
-    }
-  });
-  ASSERT_TRUE(store->Stop().ok());
-  store.reset();
-
-  Options later;
-  later.now_ms = kNow + 1000;
-  store = Open("data", later);
+  ExpireAll(*store, 1, kNow + 1000);
+  store = StartAgain(std::move(store), "data", kNow + 1000);
   ASSERT_NE(store, nullptr);
   EXPECT_EQ(store->recovered().expired, keys);
   EXPECT_EQ(store->recovered().keys, 1u);
@@ -204,16 +191,8 @@ TEST_F(JournalTest, AKeyThatHadExpiredAtTheStartIsMadeAgain) {
   Running store = Open("data");
   ASSERT_NE(store, nullptr);
   FillAll(*store, 0, "");
-  store->WithAll([&](LockedKeys& keys) {
-    for (const std::string& name : NamesOfAll("")) {
-      keys.SetExpiry(0, keys.Find(0, name), kNow + 1000);
-    }
-  });
-  ASSERT_TRUE(store->Stop().ok());
-  store.reset();
-  Options later;
-  later.now_ms = kNow + 1000;
-  store = Open("data", later);
+  ExpireAll(*store, 0, kNow + 1000);
+  store = StartAgain(std::move(store), "data", kNow + 1000);
   ASSERT_NE(store, nullptr);
   FillAll(*store, 0, "");
   for (const char* key : {"text", "hash700", "list3"}) store->Delete(0, key);

@@ -281,6 +281,17 @@ class PersistenceFixture : public testing::Test {
   [[nodiscard]] Running Open(const std::string& name, const Options& options = {}) {
     return Checked(PersistentStore::Open(Path(name), options));
   }
+  // Stops it in order, and opens the directory at that time; nullptr, and the test has failed, if
+  // one of them cannot be done.
+  [[nodiscard]] Running StartAgain(Running store, const std::string& name, int64_t now_ms) {
+    const absl::Status stopped = store->Stop();
+    EXPECT_TRUE(stopped.ok()) << stopped;
+    store.reset();
+    if (!stopped.ok()) return nullptr;
+    Options options;
+    options.now_ms = now_ms;
+    return Open(name, options);
+  }
   [[nodiscard]] Running Look(const std::string& name, const Options& options = {}) {
     return Checked(PersistentStore::Look(Path(name), options));
   }

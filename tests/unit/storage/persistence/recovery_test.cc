@@ -104,11 +104,7 @@ TEST_F(OrphanedPartsTest, WhatHasExpiredLeavesNone) {
   store->WithAll([](LockedKeys& keys) {
     for (const char* key : {"set", "hash"}) keys.SetExpiry(0, keys.Find(0, key), kNow + 1000);
   });
-  ASSERT_TRUE(store->Stop().ok());
-  store.reset();
-  Options later;
-  later.now_ms = kNow + 1000;
-  store = Open("data", later);
+  store = StartAgain(std::move(store), "data", kNow + 1000);
   ASSERT_NE(store, nullptr);
   EXPECT_EQ(store->recovered().expired, 2u);
   EXPECT_EQ(store->recovered().orphans, 0u);
