@@ -260,10 +260,10 @@ bool Journal::AwaitRound() {
 void Journal::Gather() {
   const Clock::time_point until = Clock::now() + kLongestGathering;
   uint64_t before = 0;
-  while (asks_ < ask_at_a_time_ && asks_ != before && !stop_ && !save_ && !copy_) {
+  while (asks_ < ask_at_a_time_ && asks_ != before && !stop_ && !save_ && !copy_ &&
+         Clock::now() < until) {
     before = asks_;
     wake_.WaitUntil(&round_mutex_, std::min(until, Clock::now() + kLongestGap));
-    if (Clock::now() >= until) return;
   }
 }
 
@@ -280,7 +280,7 @@ absl::Status Journal::RunRound(bool last) {
     // Whoever asks from here on asks for the round after this one.
     absl::MutexLock lock(&round_mutex_);
     round = ++begun_;
-    asked_ = std::exchange(asks_, 0);
+    ask_at_a_time_ = std::exchange(asks_, 0);
     copy.swap(copy_);
     if (last) {
       kind = Round::kLast;
@@ -436,7 +436,7 @@ void Journal::Finish(uint64_t round, Clock::time_point begin, const absl::Status
     statistics_.last_round_us = std::chrono::duration_cast<std::chrono::microseconds>(took).count();
     statistics_.longest_round_us =
         std::max(statistics_.longest_round_us, statistics_.last_round_us);
-    ask_at_a_time_ = asked_ + asks_;
+    ask_at_a_time_ += asks_;
     failure_ = std::string(status.message());
     if (status.ok()) {
       statistics_.last_save_ms =

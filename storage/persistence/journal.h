@@ -197,10 +197,9 @@ class Journal {
   ShardMask marked_ ABSL_GUARDED_BY(round_mutex_) = 0;   // for the next round
   ShardMask pending_ ABSL_GUARDED_BY(round_mutex_) = 0;  // not collected yet by the one under way
   bool layers_changed_ ABSL_GUARDED_BY(round_mutex_) = false;
-  // With kAlways: changes that ask for the next round; that asked for the one under way, or for the
-  // last one; and that had asked when that was over, in both together.
+  // With kAlways: changes that ask for the next round; and that asked for the one before, or came
+  // while it was written.
   uint64_t asks_ ABSL_GUARDED_BY(round_mutex_) = 0;
-  uint64_t asked_ ABSL_GUARDED_BY(round_mutex_) = 0;
   uint64_t ask_at_a_time_ ABSL_GUARDED_BY(round_mutex_) = 0;
   bool save_ ABSL_GUARDED_BY(round_mutex_) = false;
   bool stop_ ABSL_GUARDED_BY(round_mutex_) = false;
